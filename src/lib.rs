@@ -1,1 +1,3 @@
 //! Beian: the open back end for China's ICP filing (备案). A table of contents, in reading order.
+
+pub mod schema;

@@ -1,0 +1,2 @@
+DROP TABLE notification_preferences, throttle_counters, contact_verifications, password_resets, refresh_tokens, sessions,
+    users, accounts, partners;

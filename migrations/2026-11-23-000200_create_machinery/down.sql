@@ -1,0 +1,1 @@
+DROP TABLE terms, catalogue_rows, audit_events, idempotency_keys, jobs;

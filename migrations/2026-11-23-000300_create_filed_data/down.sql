@@ -1,0 +1,1 @@
+DROP TABLE website_versions, websites, website_contents, subjects;

@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 /// First two digits of the provinces, autonomous regions and municipalities of the mainland.
 const MAINLAND: [&str; 31] = [
-    "11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36", "37", "41", "42", "43", "44",
-    "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65",
+    "11", "12", "13", "14", "15", "21", "22", "23", "31", "32", "33", "34", "35", "36", "37", "41", "42",
+    "43", "44", "45", "46", "50", "51", "52", "53", "54", "61", "62", "63", "64", "65",
 ];
 
 /// Taiwan, Hong Kong, Macao: real divisions, yet neither subjects nor shipments of this product lie there.
@@ -162,8 +162,8 @@ impl Regions {
     pub fn get() -> &'static Self {
         static INDEX: OnceLock<Regions> = OnceLock::new();
         INDEX.get_or_init(|| {
-            let file: RegionFile =
-                serde_json::from_str(include_str!("data/regions.json")).expect("regions.json is part of the program");
+            let file: RegionFile = serde_json::from_str(include_str!("data/regions.json"))
+                .expect("regions.json is part of the program");
             Self::build(file)
         })
     }
@@ -207,7 +207,10 @@ impl Regions {
 
     /// The divisions directly below; empty for a district, an unknown code and a city without districts.
     pub fn children(&self, code: &str) -> Vec<&Region> {
-        self.children.get(code).map(|list| list.iter().map(|at| &self.rows[*at]).collect()).unwrap_or_default()
+        self.children
+            .get(code)
+            .map(|list| list.iter().map(|at| &self.rows[*at]).collect())
+            .unwrap_or_default()
     }
 
     /// Names from the province down, without the 市辖区 and 县 that only the code table knows (广东省 深圳市 南山区).
@@ -216,7 +219,9 @@ impl Regions {
             .into_iter()
             .flatten()
             .filter_map(|code| self.name(code))
-            .filter(|name| !matches!(*name, "市辖区" | "县" | "省直辖县级行政区划" | "自治区直辖县级行政区划"))
+            .filter(|name| {
+                !matches!(*name, "市辖区" | "县" | "省直辖县级行政区划" | "自治区直辖县级行政区划")
+            })
             .collect::<Vec<_>>()
             .join(" ")
     }
@@ -286,17 +291,27 @@ mod tests {
         assert_eq!(regions.provinces().map(|row| &row.code[..2]).collect::<Vec<_>>(), MAINLAND);
         assert_eq!(regions.by_code.len(), regions.all().len(), "no code stands twice");
         for row in regions.all() {
-            assert!(row.code.len() == 6 && row.code.bytes().all(|byte| byte.is_ascii_digit()), "{}", row.code);
+            assert!(
+                row.code.len() == 6 && row.code.bytes().all(|byte| byte.is_ascii_digit()),
+                "{}",
+                row.code
+            );
             assert!(!row.name.is_empty());
             let above = regions.parent_of(row.code);
             match row.level {
                 RegionLevel::Province => assert!(row.code.ends_with("0000") && above.is_none()),
                 RegionLevel::City => {
                     assert!(row.code.ends_with("00"));
-                    assert_eq!(above.map(|up| (up.level, &up.code[..2])), Some((RegionLevel::Province, &row.code[..2])));
+                    assert_eq!(
+                        above.map(|up| (up.level, &up.code[..2])),
+                        Some((RegionLevel::Province, &row.code[..2]))
+                    );
                 }
                 RegionLevel::District => {
-                    assert_eq!(above.map(|up| (up.level, &up.code[..4])), Some((RegionLevel::City, &row.code[..4])));
+                    assert_eq!(
+                        above.map(|up| (up.level, &up.code[..4])),
+                        Some((RegionLevel::City, &row.code[..4]))
+                    );
                 }
             }
         }
@@ -311,7 +326,10 @@ mod tests {
             .filter(|row| row.level == RegionLevel::City && regions.children(row.code).is_empty())
             .map(|row| (row.code, row.name))
             .collect();
-        assert_eq!(bare, [("441900", "东莞市"), ("442000", "中山市"), ("460400", "儋州市"), ("620200", "嘉峪关市")]);
+        assert_eq!(
+            bare,
+            [("441900", "东莞市"), ("442000", "中山市"), ("460400", "儋州市"), ("620200", "嘉峪关市")]
+        );
     }
 
     #[test]

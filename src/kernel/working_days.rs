@@ -67,7 +67,11 @@ impl Calendar {
 
     /// Whether `date` is a working day. Refuses a year that is not loaded: a direct question deserves no guess.
     pub fn is_working_day(&self, date: NaiveDate) -> Result<bool, YearNotLoaded> {
-        if self.is_loaded(date.year()) { Ok(self.counts(date)) } else { Err(YearNotLoaded { year: date.year() }) }
+        if self.is_loaded(date.year()) {
+            Ok(self.counts(date))
+        } else {
+            Err(YearNotLoaded { year: date.year() })
+        }
     }
 
     /// 24:00 Asia/Shanghai of the `n`-th working date after the local date of `at`; with `n` = 0 the end of that
@@ -122,7 +126,10 @@ pub fn local_date(at: DateTime<Utc>) -> NaiveDate {
 pub fn end_of_local_date(date: NaiveDate) -> DateTime<Utc> {
     let next = date.succ_opt().unwrap_or(date);
     let midnight = next.and_time(chrono::NaiveTime::MIN);
-    shanghai().from_local_datetime(&midnight).single().map_or(DateTime::<Utc>::MAX_UTC, |at| at.with_timezone(&Utc))
+    shanghai()
+        .from_local_datetime(&midnight)
+        .single()
+        .map_or(DateTime::<Utc>::MAX_UTC, |at| at.with_timezone(&Utc))
 }
 
 /// The fixed offset of Asia/Shanghai.
@@ -137,19 +144,19 @@ mod tests {
     /// Holidays of 2025 and 2026 as the State Council's notices give them; kept here so that the test does not lean
     /// on the file that it helps to trust.
     fn calendar() -> Calendar {
-        let days = |texts: &[&str]| texts.iter().map(|text| date(text)).collect::<Vec<_>>();
-        let off_2025 = days(&[
-            "2025-01-01", "2025-01-28", "2025-01-29", "2025-01-30", "2025-01-31", "2025-02-03", "2025-02-04",
-            "2025-04-04", "2025-05-01", "2025-05-02", "2025-05-05", "2025-06-02", "2025-10-01", "2025-10-02",
-            "2025-10-03", "2025-10-06", "2025-10-07", "2025-10-08",
-        ]);
-        let on_2025 = days(&["2025-01-26", "2025-02-08", "2025-04-27", "2025-09-28", "2025-10-11"]);
-        let off_2026 = days(&[
-            "2026-01-01", "2026-01-02", "2026-02-16", "2026-02-17", "2026-02-18", "2026-02-19", "2026-02-20",
-            "2026-02-23", "2026-04-06", "2026-05-01", "2026-05-04", "2026-05-05", "2026-06-19", "2026-09-25",
-            "2026-10-01", "2026-10-02", "2026-10-05", "2026-10-06", "2026-10-07",
-        ]);
-        let on_2026 = days(&["2026-01-04", "2026-02-14", "2026-02-28", "2026-05-09", "2026-09-20", "2026-10-10"]);
+        let days = |texts: &str| texts.split_whitespace().map(date).collect::<Vec<_>>();
+        let off_2025 = days(
+            "2025-01-01 2025-01-28 2025-01-29 2025-01-30 2025-01-31 2025-02-03 2025-02-04 \
+             2025-04-04 2025-05-01 2025-05-02 2025-05-05 2025-06-02 2025-10-01 2025-10-02 \
+             2025-10-03 2025-10-06 2025-10-07 2025-10-08",
+        );
+        let on_2025 = days("2025-01-26 2025-02-08 2025-04-27 2025-09-28 2025-10-11");
+        let off_2026 = days(
+            "2026-01-01 2026-01-02 2026-02-16 2026-02-17 2026-02-18 2026-02-19 2026-02-20 \
+             2026-02-23 2026-04-06 2026-05-01 2026-05-04 2026-05-05 2026-06-19 2026-09-25 \
+             2026-10-01 2026-10-02 2026-10-05 2026-10-06 2026-10-07",
+        );
+        let on_2026 = days("2026-01-04 2026-02-14 2026-02-28 2026-05-09 2026-09-20 2026-10-10");
         Calendar::new([(2025, off_2025, on_2025), (2026, off_2026, on_2026)])
     }
 
@@ -233,7 +240,9 @@ mod tests {
     fn days_left_are_the_inverse_of_adding() {
         let calendar = calendar();
         for n in 0..40 {
-            for event in ["2026-01-30T10:00:00+08:00", "2026-09-19T01:00:00+08:00", "2025-12-20T23:00:00+08:00"] {
+            for event in
+                ["2026-01-30T10:00:00+08:00", "2026-09-19T01:00:00+08:00", "2025-12-20T23:00:00+08:00"]
+            {
                 let due = calendar.add_working_days(at(event), n);
                 let left = calendar.working_days_left(at(event), due.at);
                 assert_eq!(left, WorkingDays { count: n, is_provisional: false }, "{n} after {event}");

@@ -1,8 +1,7 @@
 //! The catalogue as shipped: typed rows of `data/*.json`, parsed once.
 //!
 //! A rule, a reason, a province's demand or a holiday is a row here and, after the seed, a row of a table. The
-//! files are part of the program: a file that does not parse is a build error that the tests below find, so the
-//! loaders may expect it to parse.
+//! files are part of the program and the tests read every one of them, so the loaders may expect them to parse.
 
 use std::sync::OnceLock;
 
@@ -189,7 +188,7 @@ pub struct ProvinceProof {
 }
 
 /// What a province asks for beyond the default. The row with the latest `effective_from` that is not in the future
-/// counts; a province without a row has [`ProvinceRule`]'s default.
+/// counts; a province without a row asks for nothing extra: no SMS verification, no recheck, no proofs.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProvinceRule {

@@ -6,11 +6,13 @@
 use std::sync::OnceLock;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
-use indexed::Named;
+
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 mod indexed;
+
+pub use indexed::Named;
 
 /// A text in both languages.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -11,8 +11,9 @@ pub mod telemetry;
 
 pub mod kernel;
 pub mod external;
-pub mod embedded;
-pub mod supervisor;
 
+pub mod audit;
 pub mod auth;
 pub mod health;
+pub mod catalogue;
+pub mod notifications;

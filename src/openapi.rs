@@ -32,6 +32,7 @@ pub fn document() -> Value {
     });
     document["servers"] = json!([{ "url": "/", "description": "The server that served this document" }]);
     add_problem_schema(&mut document);
+    inline_scalars(&mut document);
     complete_operations(&mut document);
     require_reply_fields(&mut document);
     document["tags"] = routes::tags();
@@ -53,6 +54,43 @@ fn add_problem_schema(document: &mut Value) {
     crate::error::Problem::schemas(&mut schemas);
     for (name, schema) in schemas {
         document["components"]["schemas"][name] = serde_json::to_value(schema).unwrap_or_default();
+    }
+}
+
+/// Typed ids and sealed texts are components to utoipa; to a client they are plain strings, nullable ones included.
+fn inline_scalars(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    let scalars: HashMap<String, Value> = schemas
+        .iter()
+        .filter(|(_, schema)| schema["type"] == "string" && schema.get("enum").is_none())
+        .map(|(name, schema)| (format!("#/components/schemas/{name}"), schema.clone()))
+        .collect();
+    schemas.retain(|name, _| !scalars.contains_key(&format!("#/components/schemas/{name}")));
+    replace_scalars(document, &scalars);
+}
+
+fn replace_scalars(node: &mut Value, scalars: &HashMap<String, Value>) {
+    match node {
+        Value::Object(map) => {
+            let target = |value: &Value| value["$ref"].as_str().and_then(|name| scalars.get(name)).cloned();
+            let replacement = match map.get("oneOf").and_then(Value::as_array).map(Vec::as_slice) {
+                Some([null, other]) if null["type"] == "null" => target(other).map(|mut schema| {
+                    schema["type"] = json!(["string", "null"]);
+                    schema
+                }),
+                _ => map.get("$ref").and_then(Value::as_str).and_then(|name| scalars.get(name)).cloned(),
+            };
+            if let Some(Value::Object(schema)) = replacement {
+                map.remove("$ref");
+                map.remove("oneOf");
+                for (name, value) in schema {
+                    map.entry(name).or_insert(value);
+                }
+            }
+            map.values_mut().for_each(|value| replace_scalars(value, scalars));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|value| replace_scalars(value, scalars)),
+        _ => {}
     }
 }
 

@@ -58,11 +58,14 @@ macro_rules! id_types {
 
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
-                <uuid::Uuid as utoipa::PartialSchema>::schema()
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Uuid)))
+                    .into()
             }
         }
 
-        // Not a component of its own: to a client an id is a plain UUID.
+        // To a client an id is a plain UUID: the document inlines this component.
         impl utoipa::ToSchema for $name {}
     )+};
 }

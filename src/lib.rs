@@ -14,6 +14,9 @@ pub mod external;
 
 pub mod audit;
 pub mod auth;
+pub mod users;
+pub mod accounts;
+pub mod oversight;
 pub mod health;
 pub mod catalogue;
 pub mod notifications;

@@ -10,6 +10,10 @@ use crate::error_codes as codes;
 /// Adds every feature's routes, in the order of the work.
 pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
+    crate::users::routes(cfg);
+    crate::accounts::routes(cfg);
+    crate::audit::routes(cfg);
+    crate::oversight::routes(cfg);
     crate::health::routes(cfg);
 }
 

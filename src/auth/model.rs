@@ -1,5 +1,6 @@
 //! What logging in reads about a user.
 
+use chrono::{DateTime, Utc};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, PgConnection, QueryDsl,
     QueryResult, RunQueryDsl,
@@ -39,13 +40,15 @@ impl Credentials {
     }
 }
 
-type Row = (UserId, String, String, Option<AccountId>, Vec<Option<String>>, bool);
+type Time = Option<DateTime<Utc>>;
+type Row = (UserId, String, String, Option<AccountId>, Vec<Option<String>>, Time, Time);
 
-fn from_row((user_id, login, password_hash, account_id, names, is_enabled): Row) -> Credentials {
+fn from_row((user_id, login, password_hash, account_id, names, user_disabled, account_disabled): Row) -> Credentials {
     let roles = match account_id {
         Some(_) => vec![Role::Applicant],
         None => names.into_iter().flatten().filter_map(|name| name.parse().ok()).collect(),
     };
+    let is_enabled = user_disabled.is_none() && account_disabled.is_none();
     Credentials { user_id, login, password_hash, roles, is_enabled }
 }
 
@@ -60,7 +63,8 @@ macro_rules! select_credentials {
                 users::password_hash,
                 users::account_id,
                 users::roles,
-                users::disabled_at.is_null().and(accounts::disabled_at.is_null()),
+                users::disabled_at,
+                accounts::disabled_at.nullable(),
             ))
     };
 }

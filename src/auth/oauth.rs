@@ -36,6 +36,7 @@ pub struct TokenRequest {
     password: Option<String>,
     /// May be absent; the token has all scopes of the user's roles.
     #[schema(max_length = 2000, nullable = false)]
+    #[expect(dead_code, reason = "read from the form so that it is in the document; every token has all scopes")]
     scope: Option<String>,
     /// `swagger-ui`, when it is not in the `Authorization` header.
     #[schema(max_length = 64, nullable = false)]

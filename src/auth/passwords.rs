@@ -29,7 +29,9 @@ fn argon2() -> ApiResult<Argon2<'static>> {
 
 /// The right to do one hash now. Whoever compares passwords holds it until the outcome is counted, so that a crowd of
 /// guesses sent at once cannot slip past the count.
-pub struct Turn(SemaphorePermit<'static>);
+pub struct Turn {
+    _permit: SemaphorePermit<'static>,
+}
 
 /// Waits for a turn.
 ///
@@ -37,7 +39,7 @@ pub struct Turn(SemaphorePermit<'static>);
 /// 503 after five seconds.
 pub async fn turn() -> ApiResult<Turn> {
     match tokio::time::timeout(MAX_WAIT, TURNS.acquire()).await {
-        Ok(permit) => permit.map(Turn).map_err(ApiError::internal),
+        Ok(permit) => permit.map(|_permit| Turn { _permit }).map_err(ApiError::internal),
         Err(_) => Err(ApiError::new(&codes::UNAVAILABLE).retry_after(2)),
     }
 }

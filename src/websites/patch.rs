@@ -1,6 +1,6 @@
 //! Partial update of a website's content: RFC 7396, with every fault reported at once.
 
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{Ref, RefOr};
@@ -8,6 +8,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::content::{JsonList, PreApproval, ResponsiblePerson, WebsiteContent, WebsiteDomain};
 use super::fields;
+use crate::kernel::i18n::Bilingual;
 use crate::kernel::pii::Clear;
 
 /// The fields to change; what is not named stays. `responsible_person` is merged member by member, lists are
@@ -33,21 +34,19 @@ impl Drop for WebsiteContentPatch {
 }
 
 /// A member of a patch that cannot be taken over.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldFault {
     /// JSON pointer relative to the website, such as `/responsible_person/mobile`.
     pub pointer: String,
-    /// `unknown_field`, `masked_value`, `invalid_value`, `too_long` or `too_many_items`.
+    /// `unknown_field`, `masked_value`, `wrong_type`, `wrong_format`, `too_long` or `too_many_items`.
     pub code: &'static str,
-    /// What is wrong, in Chinese.
-    pub detail_zh: String,
-    /// What is wrong, in English.
-    pub detail_en: String,
+    /// What is wrong and what to do.
+    pub detail: Bilingual,
 }
 
 impl FieldFault {
     fn new(pointer: String, code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { pointer, code, detail_zh: zh.into(), detail_en: en.into() }
+        Self { pointer, code, detail: Bilingual::new(zh, en) }
     }
 }
 
@@ -77,7 +76,7 @@ impl WebsiteContent {
 
 /// Each member was tried alone before, so this is a fault of the program; it must still not be a panic.
 fn unreadable(fault: serde_json::Error) -> FieldFault {
-    FieldFault::new(String::new(), "invalid_value", "网站信息无法合并", format!("cannot be merged: {fault}"))
+    FieldFault::new(String::new(), "wrong_format", "网站信息无法合并", format!("cannot be merged: {fault}"))
 }
 
 fn merge(
@@ -101,7 +100,7 @@ fn merge(
             (Some(Value::Object(members)), Value::Object(patch)) => merge(members, patch, &pointer, faults),
             (Some(Value::Object(_)), _) => faults.push(FieldFault::new(
                 pointer,
-                "invalid_value",
+                "wrong_type",
                 "应为对象",
                 "expected an object with the fields to change",
             )),
@@ -175,8 +174,8 @@ fn describe(pointer: String, message: &str) -> FieldFault {
             "there is no such field; remove it",
         );
     }
-    let en = format!("cannot be read: {message}");
-    FieldFault::new(pointer, "invalid_value", format!("格式不正确：{message}"), en)
+    let code = if message.starts_with("invalid type") { "wrong_type" } else { "wrong_format" };
+    FieldFault::new(pointer, code, format!("格式不正确：{message}"), format!("cannot be read: {message}"))
 }
 
 fn too_long(pointer: &str, value: &Value) -> Option<FieldFault> {

@@ -73,23 +73,23 @@ fn every_fault_is_reported_at_once() {
     })));
     let codes = codes(outcome);
     let expected = [
-        ("/name", "invalid_value"),
+        ("/name", "wrong_type"),
         ("/nonsense", "unknown_field"),
         ("/remark", "too_long"),
-        ("/service_content/1", "invalid_value"),
-        ("/service_content/3", "invalid_value"),
+        ("/service_content/1", "wrong_type"),
+        ("/service_content/3", "wrong_type"),
         ("/domains/0/x", "unknown_field"),
         ("/domains/1/nam", "unknown_field"),
         ("/languages", "too_many_items"),
         ("/responsible_person/mobile", "masked_value"),
         ("/responsible_person/shoe_size", "unknown_field"),
-        ("/responsible_person/certificate_valid_to", "invalid_value"),
+        ("/responsible_person/certificate_valid_to", "wrong_format"),
     ];
     let expected: Vec<_> = expected.iter().map(|(pointer, code)| (pointer.to_string(), *code)).collect();
     assert_eq!(codes, expected);
     assert_eq!(
         self::codes(base().apply(&patch(json!({"responsible_person": "x"})))),
-        [("/responsible_person".to_owned(), "invalid_value")]
+        [("/responsible_person".to_owned(), "wrong_type")]
     );
 }
 

@@ -1,0 +1,191 @@
+//! Who calls: the extractor that every protected handler names in its signature, so that it cannot forget the check.
+
+use std::{collections::HashMap, future::Future, marker::PhantomData, net::IpAddr, pin::Pin, sync::RwLock};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+use chrono::{DateTime, Duration, Utc};
+use diesel::{ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, PgConnection, QueryDsl, RunQueryDsl};
+use secrecy::zeroize::Zeroize;
+
+use super::permissions::{Permission, Role};
+use crate::app::App;
+use crate::error::{ApiError, ApiResult};
+use crate::error_codes as codes;
+use crate::kernel::i18n::Locale;
+use crate::kernel::ids::{AccountId, PartnerId, SessionId, UserId};
+use crate::schema::{accounts, sessions, users};
+
+/// How long a verified session is remembered: logging out and disabling take effect within it.
+const REMEMBERED_SECONDS: i64 = 5;
+/// How many sessions are remembered at most.
+const REMEMBERED_SESSIONS: usize = 10_000;
+
+/// An authenticated caller.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    /// The user.
+    pub user_id: UserId,
+    /// The log-in session.
+    pub session_id: SessionId,
+    /// The account, for applicants.
+    pub account_id: Option<AccountId>,
+    /// The partner, for a partner's client.
+    pub partner_id: Option<PartnerId>,
+    /// The roles; `applicant` for users of an account.
+    pub roles: Vec<Role>,
+    /// Language of this request.
+    pub locale: Locale,
+    /// Peer address, behind trusted proxies the forwarded one.
+    pub address: Option<IpAddr>,
+    /// `X-Request-Id` of this request.
+    pub request_id: String,
+}
+
+impl Caller {
+    /// Whether the caller has this role. A senior reviewer is a reviewer too.
+    pub fn has(&self, role: Role) -> bool {
+        self.roles.contains(&role) || role == Role::Reviewer && self.roles.contains(&Role::SeniorReviewer)
+    }
+
+    /// Whether the caller stands on the owner's side.
+    pub fn is_owner_side(&self) -> bool {
+        self.account_id.is_some() || self.partner_id.is_some()
+    }
+
+    /// Name of the caller's view of a resource, for ETags and timelines: the role, never the person.
+    pub fn view(&self) -> &'static str {
+        self.roles.first().map_or("none", |role| role.as_str())
+    }
+
+    /// Whether data of this account (and its partner) are the caller's own.
+    pub fn owns(&self, account: AccountId, partner: Option<PartnerId>) -> bool {
+        self.account_id == Some(account) || (self.partner_id.is_some() && self.partner_id == partner)
+    }
+}
+
+/// A caller who may do `O`.
+pub struct Allowed<O> {
+    /// Who it is.
+    pub caller: Caller,
+    operation: PhantomData<O>,
+}
+
+impl<O> std::ops::Deref for Allowed<O> {
+    type Target = Caller;
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+impl<O: Permission> FromRequest for Allowed<O> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let req = req.clone();
+        Box::pin(async move {
+            let caller = authenticate(&req).await?;
+            if !O::OPERATION.is_open_to(&caller.roles) {
+                return Err(ApiError::new(&codes::FORBIDDEN));
+            }
+            Ok(Self { caller, operation: PhantomData })
+        })
+    }
+}
+
+async fn authenticate(req: &HttpRequest) -> ApiResult<Caller> {
+    let app = req.app_data::<web::Data<App>>().ok_or_else(|| ApiError::internal("no application data"))?.clone();
+    let mut token = bearer(req).ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))?;
+    let now = app.clock.now();
+    let claims = app.tokens.verify(&token, now);
+    token.zeroize();
+    let claims = claims?;
+    let identity = match app.sessions.recall(claims.sid, now) {
+        Some(identity) => identity,
+        None => {
+            let id = claims.sid;
+            let found = app.db.run(move |conn| Ok(load_identity(conn, id)?)).await?;
+            let identity = found.ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))?;
+            app.sessions.remember(claims.sid, identity.clone(), now);
+            identity
+        }
+    };
+    if identity.user_id != claims.sub {
+        return Err(ApiError::new(&codes::UNAUTHENTICATED));
+    }
+    Ok(Caller {
+        user_id: identity.user_id,
+        session_id: claims.sid,
+        account_id: identity.account_id,
+        partner_id: None,
+        roles: identity.roles,
+        locale: Locale::of(req.headers()),
+        address: crate::kernel::peer::address(req, &app.config.http.trusted_proxies),
+        request_id: crate::kernel::request_id::of(req),
+    })
+}
+
+fn bearer(req: &HttpRequest) -> Option<String> {
+    let value = req.headers().get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, token) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+}
+
+/// What a live session says about its user.
+#[derive(Clone, Debug)]
+pub struct Identity {
+    user_id: UserId,
+    account_id: Option<AccountId>,
+    roles: Vec<Role>,
+}
+
+/// The user of a session that is neither revoked nor the session of a disabled user or account.
+fn load_identity(conn: &mut PgConnection, id: SessionId) -> diesel::QueryResult<Option<Identity>> {
+    let row = sessions::table
+        .inner_join(users::table)
+        .left_join(accounts::table.on(users::account_id.eq(accounts::id.nullable())))
+        .filter(sessions::id.eq(id))
+        .filter(sessions::revoked_at.is_null())
+        .filter(users::disabled_at.is_null())
+        .filter(accounts::disabled_at.is_null())
+        .select((users::id, users::account_id, users::roles))
+        .first::<(UserId, Option<AccountId>, Vec<Option<String>>)>(conn)
+        .optional()?;
+    Ok(row.map(|(user_id, account_id, names)| {
+        let roles = if account_id.is_some() {
+            vec![Role::Applicant]
+        } else {
+            names.into_iter().flatten().filter_map(|name| name.parse().ok()).collect()
+        };
+        Identity { user_id, account_id, roles }
+    }))
+}
+
+/// Sessions verified a moment ago, so that a burst of requests costs one look-up.
+#[derive(Default)]
+pub struct SessionCache(RwLock<HashMap<SessionId, (DateTime<Utc>, Identity)>>);
+
+impl SessionCache {
+    fn recall(&self, id: SessionId, now: DateTime<Utc>) -> Option<Identity> {
+        let map = self.0.read().ok()?;
+        let (at, identity) = map.get(&id)?;
+        (now - *at < Duration::seconds(REMEMBERED_SECONDS)).then(|| identity.clone())
+    }
+
+    fn remember(&self, id: SessionId, identity: Identity, now: DateTime<Utc>) {
+        let Ok(mut map) = self.0.write() else { return };
+        if map.len() >= REMEMBERED_SESSIONS {
+            map.retain(|_, (at, _)| now - *at < Duration::seconds(REMEMBERED_SECONDS));
+        }
+        if map.len() < REMEMBERED_SESSIONS {
+            map.insert(id, (now, identity));
+        }
+    }
+
+    /// Forgets a session at once in this process, as log-out does.
+    pub fn forget(&self, id: SessionId) {
+        if let Ok(mut map) = self.0.write() {
+            map.remove(&id);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Access tokens: JWT, HS256, signed with the first key, accepted under any of the known keys so that keys can be rotated.
+
+use chrono::{DateTime, Duration, Utc};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
+use serde::{Deserialize, Serialize};
+
+use crate::config::JwtKey;
+use crate::error::{ApiError, ApiResult};
+use crate::error_codes as codes;
+use crate::kernel::ids::{SessionId, UserId};
+
+const AUDIENCE: &str = "beian-api";
+const TOKEN_TYPE: &str = "access";
+
+/// What an access token says. Roles are not in it: they are read with the session, so that a change takes effect.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Claims {
+    /// The user.
+    pub sub: UserId,
+    /// The session.
+    pub sid: SessionId,
+    aud: String,
+    typ: String,
+    iat: i64,
+    exp: i64,
+}
+
+/// Signs and reads access tokens.
+pub struct TokenKeys {
+    keys: Vec<(String, EncodingKey, DecodingKey)>,
+}
+
+impl TokenKeys {
+    /// The first key signs, all are accepted. There is at least one: the configuration refuses less.
+    pub fn new(keys: &[JwtKey]) -> Self {
+        let keys = keys
+            .iter()
+            .map(|key| {
+                let secret = key.secret.expose();
+                (key.kid.clone(), EncodingKey::from_secret(secret), DecodingKey::from_secret(secret))
+            })
+            .collect();
+        Self { keys }
+    }
+
+    /// A token for a session, valid for `lifetime`.
+    ///
+    /// # Errors
+    /// Internal, when signing fails.
+    pub fn sign(&self, user: UserId, session: SessionId, now: DateTime<Utc>, lifetime: Duration) -> ApiResult<String> {
+        let (kid, key, _) = self.keys.first().ok_or_else(|| ApiError::internal("no signing key"))?;
+        let mut header = Header::new(Algorithm::HS256);
+        header.kid = Some(kid.clone());
+        let claims = Claims {
+            sub: user,
+            sid: session,
+            aud: AUDIENCE.to_owned(),
+            typ: TOKEN_TYPE.to_owned(),
+            iat: now.timestamp(),
+            exp: (now + lifetime).timestamp(),
+        };
+        jsonwebtoken::encode(&header, &claims, key).map_err(ApiError::internal)
+    }
+
+    /// The claims of a token that is ours and still valid.
+    ///
+    /// # Errors
+    /// 401 `token_expired` or `unauthenticated`.
+    pub fn verify(&self, token: &str, now: DateTime<Utc>) -> ApiResult<Claims> {
+        let refused = || ApiError::new(&codes::UNAUTHENTICATED);
+        let header = jsonwebtoken::decode_header(token).map_err(|_| refused())?;
+        let kid = header.kid.ok_or_else(refused)?;
+        let (_, _, key) = self.keys.iter().find(|(known, ..)| *known == kid).ok_or_else(refused)?;
+        let mut validation = Validation::new(Algorithm::HS256);
+        validation.set_audience(&[AUDIENCE]);
+        // Expiry is checked against the application's clock; the library would use the system's.
+        validation.validate_exp = false;
+        let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| refused())?.claims;
+        if claims.typ != TOKEN_TYPE {
+            return Err(refused());
+        }
+        if claims.exp <= now.timestamp() {
+            return Err(ApiError::new(&codes::TOKEN_EXPIRED));
+        }
+        Ok(claims)
+    }
+}

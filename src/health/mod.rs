@@ -1,0 +1,8 @@
+//! What operators and load balancers ask: is it alive, is it ready, which version is it; and the pages of the problems.
+
+mod api;
+
+/// Adds this feature's routes.
+pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+    cfg.service(api::get_liveness).service(api::get_readiness).service(api::get_version).service(api::get_problem);
+}

@@ -1,0 +1,118 @@
+//! Typed identifiers: a review's id cannot be passed where a filing's is wanted. UUIDv7, so that rows of one time lie together.
+
+/// Declares a typed id over a UUIDv7 column.
+#[macro_export]
+macro_rules! id_types {
+    ($($(#[$doc:meta])* $name:ident;)+) => {$(
+        $(#[$doc])*
+        #[derive(
+            Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+            diesel::expression::AsExpression, diesel::deserialize::FromSqlRow,
+        )]
+        #[diesel(sql_type = diesel::sql_types::Uuid)]
+        #[serde(transparent)]
+        pub struct $name(pub uuid::Uuid);
+
+        impl $name {
+            /// A new id.
+            #[allow(clippy::new_without_default, reason = "an id is never a default value")]
+            pub fn new() -> Self {
+                Self(uuid::Uuid::now_v7())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{}({})", stringify!($name), self.0)
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                uuid::Uuid::parse_str(text).map(Self)
+            }
+        }
+
+        impl diesel::serialize::ToSql<diesel::sql_types::Uuid, diesel::pg::Pg> for $name {
+            fn to_sql<'b>(
+                &'b self,
+                out: &mut diesel::serialize::Output<'b, '_, diesel::pg::Pg>,
+            ) -> diesel::serialize::Result {
+                diesel::serialize::ToSql::<diesel::sql_types::Uuid, diesel::pg::Pg>::to_sql(&self.0, out)
+            }
+        }
+
+        impl diesel::deserialize::FromSql<diesel::sql_types::Uuid, diesel::pg::Pg> for $name {
+            fn from_sql(bytes: diesel::pg::PgValue<'_>) -> diesel::deserialize::Result<Self> {
+                <uuid::Uuid as diesel::deserialize::FromSql<diesel::sql_types::Uuid, diesel::pg::Pg>>::from_sql(bytes)
+                    .map(Self)
+            }
+        }
+
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::Type::String)
+                    .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::Uuid)))
+                    .into()
+            }
+        }
+
+        // To a client an id is a plain UUID: the document inlines this component.
+        impl utoipa::ToSchema for $name {}
+    )+};
+}
+
+id_types! {
+    /// A customer's account.
+    AccountId;
+    /// A partner: a company that acts for its customers.
+    PartnerId;
+    /// A person who can log in.
+    UserId;
+    /// A log-in session: the family of refresh tokens.
+    SessionId;
+    /// 主体: who runs websites.
+    SubjectId;
+    /// A filed website.
+    WebsiteId;
+    /// One row of website content.
+    ContentId;
+    /// 备案订单: one request to change filed data.
+    FilingId;
+    /// What one submission of a filing contained.
+    RevisionId;
+    /// An uploaded material.
+    AttachmentId;
+    /// A rejection of a filing.
+    RejectionId;
+    /// One item of a rejection.
+    RejectionItemId;
+    /// A review task.
+    ReviewId;
+    /// An attempt at the photo verification.
+    PhotoVerificationId;
+    /// A backdrop's journey by courier.
+    ShipmentId;
+    /// A hand-over to the bureau.
+    SubmissionId;
+    /// A background job.
+    JobId;
+    /// A timeline event.
+    EventId;
+    /// A notification to one user over one channel.
+    NotificationId;
+    /// An audit row.
+    AuditEventId;
+    /// A version of the terms or of the consent.
+    TermsId;
+    /// An internal note on a filing.
+    NoteId;
+}

@@ -1,0 +1,292 @@
+//! The OpenAPI document: collected from the handlers, then completed from the tables that also drive the checks, so that
+//! security, problems and limits cannot differ between document and code.
+
+use std::collections::{BTreeSet, HashMap};
+
+use actix_web::App as ActixApp;
+use serde_json::{Map, Value, json};
+use utoipa_actix_web::AppExt;
+
+use crate::auth::permissions::{OPERATIONS, Role};
+use crate::error_codes;
+use crate::kernel::i18n::Locale;
+use crate::routes;
+
+/// Released version of the API, and of this crate.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+const DESCRIPTION: &str = include_str!("../openapi/description.md");
+
+/// The finished document. Needs neither database nor server.
+pub fn document() -> Value {
+    let (_, api) = ActixApp::new().into_utoipa_app().configure(routes::all).split_for_parts();
+    let mut document = serde_json::to_value(api).unwrap_or_default();
+    document["openapi"] = json!("3.1.0");
+    document["info"] = json!({
+        "title": "Beian",
+        "summary": "China's ICP filing (备案) as an open API",
+        "description": DESCRIPTION,
+        "version": VERSION,
+        "contact": { "name": "Beian maintainers", "url": "https://github.com/beian-api/beian" },
+        "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+    });
+    document["servers"] = json!([{ "url": "/", "description": "The server that served this document" }]);
+    add_problem_schema(&mut document);
+    inline_scalars(&mut document);
+    complete_operations(&mut document);
+    require_reply_fields(&mut document);
+    document["tags"] = routes::tags();
+    document["components"]["securitySchemes"] = security_schemes();
+    document["webhooks"] = crate::notifications::webhooks_document();
+    order(document)
+}
+
+/// The document as it is committed: two spaces, a final line end.
+pub fn text() -> String {
+    let mut text = serde_json::to_string_pretty(&document()).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn add_problem_schema(document: &mut Value) {
+    use utoipa::{PartialSchema, ToSchema};
+    let mut schemas = vec![("Problem".to_owned(), crate::error::Problem::schema())];
+    crate::error::Problem::schemas(&mut schemas);
+    for (name, schema) in schemas {
+        document["components"]["schemas"][name] = serde_json::to_value(schema).unwrap_or_default();
+    }
+}
+
+/// Typed ids and sealed texts are components to utoipa; to a client they are plain strings, nullable ones included.
+fn inline_scalars(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    let scalars: HashMap<String, Value> = schemas
+        .iter()
+        .filter(|(_, schema)| schema["type"] == "string" && schema.get("enum").is_none())
+        .map(|(name, schema)| (format!("#/components/schemas/{name}"), schema.clone()))
+        .collect();
+    schemas.retain(|name, _| !scalars.contains_key(&format!("#/components/schemas/{name}")));
+    replace_scalars(document, &scalars);
+}
+
+fn replace_scalars(node: &mut Value, scalars: &HashMap<String, Value>) {
+    match node {
+        Value::Object(map) => {
+            let target = |value: &Value| value["$ref"].as_str().and_then(|name| scalars.get(name)).cloned();
+            let replacement = match map.get("oneOf").and_then(Value::as_array).map(Vec::as_slice) {
+                Some([null, other]) if null["type"] == "null" => target(other).map(|mut schema| {
+                    schema["type"] = json!(["string", "null"]);
+                    schema
+                }),
+                _ => map.get("$ref").and_then(Value::as_str).and_then(|name| scalars.get(name)).cloned(),
+            };
+            if let Some(Value::Object(schema)) = replacement {
+                map.remove("$ref");
+                map.remove("oneOf");
+                for (name, value) in schema {
+                    map.entry(name).or_insert(value);
+                }
+            }
+            map.values_mut().for_each(|value| replace_scalars(value, scalars));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|value| replace_scalars(value, scalars)),
+        _ => {}
+    }
+}
+
+/// The scopes of all operations that a role may call.
+fn scopes_of(role: Role) -> BTreeSet<&'static str> {
+    OPERATIONS.iter().filter(|operation| operation.is_open_to(&[role])).map(|operation| operation.scope).collect()
+}
+
+fn security_schemes() -> Value {
+    let scopes: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.scope).filter(|s| !s.is_empty()).collect();
+    let described: Map<String, Value> = scopes
+        .iter()
+        .map(|scope| {
+            let roles: Vec<&str> =
+                Role::ALL.iter().filter(|role| scopes_of(**role).contains(scope)).map(|role| role.as_str()).collect();
+            ((*scope).to_owned(), json!(format!("Roles: {}", roles.join(", "))))
+        })
+        .collect();
+    // One flow for each scheme: Swagger UI keeps one token slot per scheme.
+    json!({
+        "bearer": {
+            "type": "http", "scheme": "bearer", "bearerFormat": "JWT",
+            "description": "Paste the `access_token` of `POST /v1/auth/login`."
+        },
+        "password": {
+            "type": "oauth2",
+            "description": "Log in here with a user name and password (embedded mode, or by setting).",
+            "flows": { "password": { "tokenUrl": "/oauth/token", "scopes": described } }
+        }
+    })
+}
+
+/// Adds security and every status that an operation can return to each operation.
+fn complete_operations(document: &mut Value) {
+    let table: HashMap<&str, _> = OPERATIONS.iter().map(|operation| (operation.id, *operation)).collect();
+    let Some(paths) = document["paths"].as_object_mut() else { return };
+    for (path, item) in paths {
+        let Some(methods) = item.as_object_mut() else { continue };
+        for (method, operation) in methods {
+            let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+            let row = table.get(id.as_str());
+            let is_public = row.is_none_or(|row| row.is_public());
+            operation["security"] = match row {
+                Some(row) if !is_public => json!([{ "bearer": [] }, { "password": [row.scope] }]),
+                _ => json!([]),
+            };
+            if let Some(row) = row.filter(|_| !is_public) {
+                let roles: Vec<&str> = row.roles.iter().map(|role| role.as_str()).collect();
+                let text = operation["description"].as_str().unwrap_or_default();
+                operation["description"] = json!(format!("{text}\n\nRoles: `{}`", roles.join("`, `")).trim_start());
+            }
+            let mut codes: Vec<&str> = Vec::new();
+            let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
+            let is_in = |place: &str| parameters.iter().any(|parameter| parameter["in"] == place);
+            let names = |name: &str| parameters.iter().any(|parameter| parameter["name"] == name);
+            let has_body = !operation["requestBody"].is_null();
+            if is_in("path") || is_in("query") {
+                codes.push("invalid_parameter");
+            }
+            if names("cursor") {
+                codes.push("invalid_cursor");
+            }
+            if !is_public {
+                codes.extend(["unauthenticated", "token_expired", "forbidden"]);
+            }
+            if path.contains('{') {
+                codes.push("not_found");
+            }
+            if names("If-Match") {
+                codes.extend(["invalid_header", "precondition_failed"]);
+                if matches!(id.as_str(), "updateFiling" | "submitFiling") {
+                    codes.push("precondition_required");
+                }
+            }
+            if has_body {
+                codes.extend(["body_too_large", "unsupported_media_type"]);
+                if path != "/oauth/token" {
+                    codes.extend(["malformed_json", "validation_failed"]);
+                }
+            }
+            if names("Idempotency-Key") {
+                codes.extend(["invalid_header", "idempotency_in_flight", "idempotency_key_reused"]);
+            }
+            if method != "get" || !is_public {
+                codes.push("too_many_requests");
+                codes.push("internal");
+                codes.push("unavailable");
+            }
+            complete_responses(operation, codes);
+        }
+    }
+}
+
+/// Fills error responses: those the handler names (its description lists codes in backticks) and the general ones.
+fn complete_responses(operation: &mut Value, general: Vec<&str>) {
+    let mut by_status: HashMap<String, BTreeSet<String>> = HashMap::new();
+    for code in general {
+        if let Some(known) = error_codes::find(code) {
+            by_status.entry(known.status.to_string()).or_default().insert(code.to_owned());
+        }
+    }
+    let Some(responses) = operation["responses"].as_object_mut() else { return };
+    for (status, response) in responses.iter() {
+        if status.starts_with('4') || status.starts_with('5') {
+            let text = response["description"].as_str().unwrap_or_default();
+            let named = text.split('`').skip(1).step_by(2).map(str::to_owned);
+            by_status.entry(status.clone()).or_default().extend(named);
+        }
+    }
+    for (status, codes) in by_status {
+        let known: Vec<_> = codes.iter().filter_map(|code| error_codes::find(code)).collect();
+        let description: Vec<String> = known
+            .iter()
+            .map(|code| format!("`{}`: {}", code.code, code.detail(Locale::En)))
+            .collect();
+        let examples: Map<String, Value> = known
+            .iter()
+            .map(|code| {
+                let value = json!({
+                    "type": format!("/problems/{}", code.code),
+                    "title": code.title(Locale::ZhCn),
+                    "status": code.status,
+                    "detail": code.detail(Locale::ZhCn),
+                    "code": code.code,
+                    "request_id": "01935b1e-7c00-7000-8000-000000000000",
+                    "errors": [],
+                });
+                (code.code.to_owned(), json!({ "value": value }))
+            })
+            .collect();
+        let mut response = json!({
+            "description": description.join("\n\n"),
+            "content": { "application/problem+json": {
+                "schema": { "$ref": "#/components/schemas/Problem" },
+                "examples": examples,
+            } },
+        });
+        if matches!(status.as_str(), "429" | "503") {
+            response["headers"] = json!({ "Retry-After": {
+                "description": "Seconds to wait.", "schema": { "type": "integer" } } });
+        }
+        responses.insert(status, response);
+    }
+    for (status, response) in responses.iter_mut() {
+        if status == "201" {
+            response["headers"]["Location"] =
+                json!({ "description": "Address of what was created.", "schema": { "type": "string" } });
+        }
+    }
+    responses.sort_keys();
+}
+
+/// Every reply field is always present: schemas that only replies use require all their properties.
+fn require_reply_fields(document: &mut Value) {
+    let mut in_requests = BTreeSet::new();
+    if let Some(paths) = document["paths"].as_object() {
+        for operation in paths.values().filter_map(Value::as_object).flat_map(Map::values) {
+            reachable(document, &operation["requestBody"], &mut in_requests);
+        }
+    }
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    for (name, schema) in schemas {
+        if in_requests.contains(name) {
+            continue;
+        }
+        let Some(properties) = schema["properties"].as_object() else { continue };
+        let names: Vec<Value> = properties.keys().cloned().map(Value::String).collect();
+        schema["required"] = Value::Array(names);
+    }
+}
+
+fn reachable(document: &Value, node: &Value, into: &mut BTreeSet<String>) {
+    match node {
+        Value::Object(map) => {
+            if let Some(name) = map.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/components/schemas/"))
+                && into.insert(name.to_owned())
+            {
+                reachable(document, &document["components"]["schemas"][name], into);
+            }
+            map.values().for_each(|value| reachable(document, value, into));
+        }
+        Value::Array(items) => items.iter().for_each(|value| reachable(document, value, into)),
+        _ => {}
+    }
+}
+
+/// The members in the order that readers expect, schemas by name.
+fn order(mut document: Value) -> Value {
+    let mut sorted = Map::new();
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.sort_keys();
+    }
+    for name in ["openapi", "info", "servers", "tags", "paths", "webhooks", "components"] {
+        if let Some(value) = document.get(name) {
+            sorted.insert(name.to_owned(), value.clone());
+        }
+    }
+    Value::Object(sorted)
+}

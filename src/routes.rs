@@ -1,0 +1,62 @@
+//! Every address of the API: one line per feature.
+
+use actix_web::{HttpRequest, dev::ResourceDef};
+use serde_json::{Value, json};
+use utoipa_actix_web::service_config::ServiceConfig;
+
+use crate::error::ApiError;
+use crate::error_codes as codes;
+
+/// Adds every feature's routes, in the order of the work.
+pub fn all(cfg: &mut ServiceConfig<'_>) {
+    crate::auth::routes(cfg);
+    crate::health::routes(cfg);
+}
+
+/// Tags of the document, in the order that Swagger UI shows.
+pub fn tags() -> Value {
+    let tags = [
+        ("auth", "Log in, refresh, log out; forgotten passwords."),
+        ("me", "The caller's own data."),
+        ("websites", "Filed data: subjects, websites, the home page."),
+        ("filings", "A request to change filed data, from draft to decision."),
+        ("attachments", "Materials: declare, upload to storage, complete."),
+        ("photo verifications", "The responsible person before the backdrop."),
+        ("backdrop shipments", "The blue cloth's journey by courier."),
+        ("reviews", "The reviewers' queue and decisions."),
+        ("bureau", "Hand-over to the provincial bureau and its decision."),
+        ("notifications", "The inbox."),
+        ("catalogue", "Rules as data: reasons, terms, regions, calendar, dictionaries."),
+        ("people", "Users, partners and accounts, by the admin."),
+        ("oversight", "Audit trail and background jobs."),
+        ("health", "For operators."),
+    ];
+    tags.iter().map(|(name, description)| json!({ "name": name, "description": description })).collect()
+}
+
+/// Tells an unknown address (404) from a known one asked with a wrong method (405 with `Allow`).
+pub struct KnownPaths(Vec<(ResourceDef, String)>);
+
+impl KnownPaths {
+    /// Reads the finished document.
+    pub fn new(document: &Value) -> Self {
+        let paths = document["paths"].as_object().into_iter().flatten();
+        Self(
+            paths
+                .map(|(path, item)| {
+                    let methods: Vec<String> =
+                        item.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()).collect();
+                    (ResourceDef::new(path.as_str()), methods.join(", "))
+                })
+                .collect(),
+        )
+    }
+
+    /// The problem for a request that no route took.
+    pub fn refuse(&self, req: &HttpRequest) -> ApiError {
+        match self.0.iter().find(|(path, _)| path.is_match(req.path())) {
+            Some((_, methods)) => ApiError::new(&codes::METHOD_NOT_ALLOWED).allow(methods.clone()),
+            None => ApiError::new(&codes::ROUTE_NOT_FOUND),
+        }
+    }
+}

@@ -16,4 +16,6 @@ pub mod audit;
 pub mod auth;
 pub mod health;
 pub mod catalogue;
+pub mod websites;
+pub mod filings;
 pub mod notifications;

@@ -1,0 +1,1 @@
+//! Filings: requests to change what is filed.

@@ -1,1 +1,5 @@
 //! Beian: the open back end for China's ICP filing (备案). A table of contents, in reading order.
+
+pub mod config;
+pub mod embedded;
+pub mod external;

@@ -15,5 +15,5 @@ pub use access::{ensure_separate, may_open_files, owned, visible};
 pub use act::{Ctx, Input, act, deadline, ensure_allowed, facts, lock, touch};
 pub use events::record as record_event;
 pub use model::Filing;
-pub use submission::{Acceptance, person_hash};
+pub use submission::Acceptance;
 pub use workflow::{Action, Side, Status};

@@ -1,1 +1,3 @@
 //! Filings: requests to change what is filed.
+
+pub mod workflow;

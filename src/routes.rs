@@ -12,6 +12,7 @@ use crate::kernel::jobs::Registry;
 /// Adds every feature's routes, in the order of the work.
 pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
+    crate::catalogue::routes(cfg);
     crate::health::routes(cfg);
 }
 

@@ -92,6 +92,9 @@ pub struct HttpConfig {
     pub cors_origins: Vec<String>,
     /// Peers whose `X-Forwarded-For` counts.
     pub trusted_proxies: Vec<IpRange>,
+    /// Requests that one client address may make each second, in bursts of some seconds' worth; 0 means
+    /// no limit.
+    pub rate_limit_per_second: u32,
     /// Longest time that one request may take.
     pub request_timeout: Duration,
     /// Longest time that requests in flight get after a stop signal.
@@ -383,6 +386,11 @@ fn read_http(r: &Reader, mode: Mode) -> HttpConfig {
         public_url: r.required(mode, "PUBLIC_URL", r.parsed("PUBLIC_URL", network::http_url)),
         cors_origins: r.list("CORS_ORIGINS", network::origin).unwrap_or_default(),
         trusted_proxies: r.list("TRUSTED_PROXIES", |text| text.parse()).unwrap_or_default(),
+        rate_limit_per_second: r
+            .parsed("RATE_LIMIT_PER_SECOND", |text| {
+                text.parse().map_err(|_| "a whole number is expected".into())
+            })
+            .unwrap_or(50),
         request_timeout: r.seconds("REQUEST_TIMEOUT_SECONDS", 30),
         shutdown_timeout: r.seconds("SHUTDOWN_TIMEOUT_SECONDS", 30),
     }

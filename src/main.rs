@@ -1,1 +1,122 @@
-fn main() {}
+//! The command line. Everything is in the library; here only words become calls.
+
+use std::io::{BufRead, IsTerminal};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use beian::app::{self, NewUser};
+use beian::config::Config;
+use beian::{openapi, telemetry};
+use clap::{Args, Parser, Subcommand};
+
+/// Open back end for China's ICP filing (备案). Settings come from the environment, see .env.example;
+/// with none at all, a database and a store are started on this machine.
+#[derive(Parser)]
+#[command(name = "beian", version, about)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the API (the default), with the job worker inside when WORKER=inline.
+    Serve,
+    /// Run the jobs only.
+    Worker,
+    /// Bring the database's tables up to date and end.
+    Migrate,
+    /// Print the OpenAPI document.
+    Openapi,
+    /// Demo data: for trying out, refused outside embedded mode unless asked for by name.
+    Demo {
+        #[command(subcommand)]
+        action: Demo,
+    },
+    /// People.
+    User {
+        #[command(subcommand)]
+        action: User,
+    },
+}
+
+#[derive(Subcommand)]
+enum Demo {
+    /// Load the demo data where it is missing.
+    Load,
+    /// Remove all data and load the demo data anew (embedded mode only).
+    Reset,
+}
+
+#[derive(Subcommand)]
+enum User {
+    /// Make a member of staff; a new installation needs its first admin. The password is read from
+    /// standard input, so that it stands neither in the history nor in the list of processes.
+    Create(CreateUser),
+}
+
+#[derive(Args)]
+struct CreateUser {
+    /// What the person types to log in.
+    #[arg(long)]
+    login: String,
+    /// Name that others see; the login when missing.
+    #[arg(long)]
+    display_name: Option<String>,
+    /// Address for password resets.
+    #[arg(long)]
+    email: String,
+    /// Role, several times for several: admin, reviewer, senior_reviewer, logistics, bureau_operator,
+    /// support, auditor.
+    #[arg(long = "role", default_value = "admin")]
+    roles: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(cli.command.unwrap_or(Command::Serve)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("beian: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    // Needs neither settings nor a database, so that a build machine can run it.
+    if let Command::Openapi = command {
+        println!("{}", openapi::text());
+        return Ok(());
+    }
+    let config = Config::from_env()?;
+    telemetry::init(&config.log)?;
+    match command {
+        Command::Serve => app::serve(config),
+        Command::Worker => app::run_worker(config),
+        Command::Migrate => app::migrate(config),
+        Command::Demo { action: Demo::Load } => app::load_demo(config),
+        Command::Demo { action: Demo::Reset } => app::reset_demo(config),
+        Command::User { action: User::Create(user) } => {
+            let password = read_password()?.into();
+            let display_name = user.display_name.unwrap_or_else(|| user.login.clone());
+            app::create_user(
+                config,
+                NewUser { login: user.login, display_name, email: user.email, roles: user.roles, password },
+            )
+        }
+        Command::Openapi => Ok(()),
+    }
+}
+
+fn read_password() -> anyhow::Result<String> {
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        eprintln!("Password (it is shown while you type; pipe it in to avoid that):");
+    }
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line).context("cannot read the password")?;
+    let password = line.trim_end_matches(['\r', '\n']).to_owned();
+    anyhow::ensure!(!password.is_empty(), "the password is read from standard input, and nothing came");
+    Ok(password)
+}

@@ -4,18 +4,24 @@ use actix_web::{HttpRequest, dev::ResourceDef};
 use serde_json::{Value, json};
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::app::App;
 use crate::error::ApiError;
 use crate::error_codes as codes;
+use crate::kernel::jobs::Registry;
 
 /// Adds every feature's routes, in the order of the work.
 pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
     crate::users::routes(cfg);
     crate::accounts::routes(cfg);
+    crate::catalogue::routes(cfg);
     crate::audit::routes(cfg);
     crate::oversight::routes(cfg);
     crate::health::routes(cfg);
 }
+
+/// Registers every feature's background jobs.
+pub fn register_jobs(_registry: &mut Registry, _app: &App) {}
 
 /// Tags of the document, in the order that Swagger UI shows.
 pub fn tags() -> Value {

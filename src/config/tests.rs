@@ -133,6 +133,7 @@ fn faults_name_the_setting_and_never_a_secret() {
         ("LOG_FORMAT", "xml"),
         ("DATABASE_POOL_SIZE", "0"),
         ("REQUEST_TIMEOUT_SECONDS", "-1"),
+        ("RATE_LIMIT_PER_SECOND", "many"),
         ("LISTEN_ADDR", "8080"),
         ("S3_BUCKET", "Not_A_Bucket"),
         ("DATABASE_URL", "mysql://db"),

@@ -20,8 +20,8 @@ use diesel::sql_types::Binary;
 use hmac::{Hmac, Mac};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::Sha256;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{Object, ObjectBuilder, Schema, Type};
-use utoipa::openapi::{Deprecated, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -127,11 +127,7 @@ impl Kind for PersonName {
 /// Keeps the first and last characters and puts one `*` for each other one.
 fn keep_ends(clear: &str, first: usize, last: usize) -> String {
     let total = clear.chars().count();
-    clear
-        .chars()
-        .enumerate()
-        .map(|(i, c)| if i < first || i + last >= total { c } else { '*' })
-        .collect()
+    clear.chars().enumerate().map(|(i, c)| if i < first || i + last >= total { c } else { '*' }).collect()
 }
 
 /// Personal data in clear in memory. Everything that prints it prints the mask.
@@ -213,7 +209,9 @@ impl<'de, K: Kind> Deserialize<'de> for Sensitive<K> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let clear = Zeroizing::new(String::deserialize(deserializer)?);
         if clear.contains('*') {
-            return Err(de::Error::custom("masked_value: send the clear value, or leave the field out to keep it"));
+            return Err(de::Error::custom(
+                "masked_value: send the clear value, or leave the field out to keep it",
+            ));
         }
         Ok(Self { clear, kind: PhantomData })
     }
@@ -224,7 +222,6 @@ impl<K: Kind> PartialSchema for Sensitive<K> {
         let object: Object = ObjectBuilder::new()
             .schema_type(Type::String)
             .description(Some("Clear text in requests, masked in replies."))
-            .deprecated(None::<Deprecated>)
             .build();
         RefOr::T(Schema::Object(object))
     }
@@ -252,6 +249,11 @@ impl Clear {
         // Reset by a guard, so that a panic inside a Serialize cannot leave the thread talkative.
         let _reset = Reset(SHOW_CLEAR.replace(true));
         serde_json::to_value(value).map(Clear)
+    }
+
+    /// Takes charge of a JSON value that holds personal data, so that it is wiped when dropped.
+    pub(crate) fn from_value(value: serde_json::Value) -> Self {
+        Self(value)
     }
 
     /// The value itself; the caller must not let it out.
@@ -349,7 +351,8 @@ impl Keyring {
                 }
             }
         }
-        let hash_key = hash_key.ok_or_else(|| PiiError::BadKeys("`hash:<64 hex digits>` is missing".into()))?;
+        let hash_key =
+            hash_key.ok_or_else(|| PiiError::BadKeys("`hash:<64 hex digits>` is missing".into()))?;
         Self::new(hash_key, seal_keys)
     }
 
@@ -373,7 +376,8 @@ impl Keyring {
     }
 
     fn hash<K: Kind>(&self, clear: &str) -> [u8; HASH_LEN] {
-        let mac = self.mac().chain_update(K::NAME).chain_update([0]).chain_update(K::normalise(clear).as_bytes());
+        let mac =
+            self.mac().chain_update(K::NAME).chain_update([0]).chain_update(K::normalise(clear).as_bytes());
         mac.finalize().into_bytes().into()
     }
 
@@ -382,9 +386,7 @@ impl Keyring {
         let (number, key) = self.seal_keys.first().ok_or(PiiError::NoKeys)?;
         let nonce = Aes256Gcm::generate_nonce(&mut OsRng);
         let payload = Payload { msg: clear.as_bytes(), aad: K::NAME.as_bytes() };
-        let sealed = Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(&**key))
-            .encrypt(&nonce, payload)
-            .map_err(|_| PiiError::Damaged)?;
+        let sealed = cipher(key).encrypt(&nonce, payload).map_err(|_| PiiError::Damaged)?;
         let mut out = Vec::with_capacity(HASH_LEN + 1 + NONCE_LEN + sealed.len());
         out.extend_from_slice(&self.hash::<K>(clear));
         out.push(*number);
@@ -401,12 +403,12 @@ impl Keyring {
         let (hash, rest) = bytes.split_at(HASH_LEN);
         let (number, rest) = (rest[0], &rest[1..]);
         let (nonce, sealed) = rest.split_at(NONCE_LEN);
+        let nonce: [u8; NONCE_LEN] = nonce.try_into().map_err(|_| PiiError::Damaged)?;
+        let nonce = Nonce::from(nonce);
         let (_, key) =
             self.seal_keys.iter().find(|(n, _)| *n == number).ok_or(PiiError::UnknownKey(number))?;
         let payload = Payload { msg: sealed, aad: K::NAME.as_bytes() };
-        let clear = Aes256Gcm::new(Key::<Aes256Gcm>::from_slice(&**key))
-            .decrypt(Nonce::from_slice(nonce), payload)
-            .map_err(|_| PiiError::Damaged)?;
+        let clear = cipher(key).decrypt(&nonce, payload).map_err(|_| PiiError::Damaged)?;
         let clear = String::from_utf8(clear).map_err(|fault| {
             fault.into_bytes().zeroize();
             PiiError::Damaged
@@ -417,6 +419,10 @@ impl Keyring {
         }
         Ok(value)
     }
+}
+
+fn cipher(key: &[u8; 32]) -> Aes256Gcm {
+    Aes256Gcm::new(&Key::<Aes256Gcm>::from(*key))
 }
 
 static KEYRING: OnceLock<Keyring> = OnceLock::new();

@@ -9,7 +9,7 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi, oauth};
 
 use crate::auth::{SessionCache, TokenKeys};
 use crate::config::Config;
-use crate::external::storage::Storage;
+use crate::external::{email::Mailer, sms::SmsSender, storage::Storage};
 use crate::kernel::{clock::Clock, db::Db, envelope, jobs::Waker, json::BodySchemas, rate_limit::RateLimit};
 use crate::{openapi, routes, telemetry};
 
@@ -29,6 +29,10 @@ pub struct Parts {
     pub clock: Clock,
     /// The object store.
     pub storage: Storage,
+    /// Carries e-mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// Carries SMS.
+    pub sms: Arc<dyn SmsSender>,
     /// Signs and reads access tokens.
     pub tokens: TokenKeys,
     /// Sessions verified a moment ago.

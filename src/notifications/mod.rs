@@ -69,16 +69,3 @@ pub fn announce(conn: &mut PgConnection, now: DateTime<Utc>, event_id: EventId) 
     let job = NewJob::new(jobs::FAN_OUT, json!({ "event_id": event_id })).once(key);
     crate::kernel::jobs::enqueue(conn, now, job)
 }
-
-/// Has an event told to the people it concerns.
-pub fn announce(
-    conn: &mut diesel::PgConnection,
-    now: chrono::DateTime<chrono::Utc>,
-    event_id: crate::kernel::ids::EventId,
-) -> diesel::QueryResult<()> {
-    crate::kernel::jobs::enqueue(
-        conn,
-        now,
-        crate::kernel::jobs::NewJob::new("notifications.fan_out", serde_json::json!({ "event_id": event_id })),
-    )
-}

@@ -13,11 +13,15 @@ use crate::kernel::jobs::Registry;
 pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
     crate::catalogue::routes(cfg);
+    crate::notifications::routes(cfg);
     crate::health::routes(cfg);
 }
 
 /// Registers every feature's background jobs.
-pub fn register_jobs(_registry: &mut Registry, _app: &App) {}
+pub fn register_jobs(registry: &mut Registry, app: &App) {
+    crate::catalogue::jobs::register(registry, app);
+    crate::notifications::register(registry, app);
+}
 
 /// Tags of the document, in the order that Swagger UI shows.
 pub fn tags() -> Value {

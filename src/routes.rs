@@ -15,13 +15,18 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::users::routes(cfg);
     crate::accounts::routes(cfg);
     crate::catalogue::routes(cfg);
+    crate::notifications::routes(cfg);
     crate::audit::routes(cfg);
     crate::oversight::routes(cfg);
     crate::health::routes(cfg);
 }
 
 /// Registers every feature's background jobs.
-pub fn register_jobs(_registry: &mut Registry, _app: &App) {}
+pub fn register_jobs(registry: &mut Registry, app: &App) {
+    crate::auth::jobs::register(registry, app);
+    crate::catalogue::jobs::register(registry, app);
+    crate::notifications::register(registry, app);
+}
 
 /// Tags of the document, in the order that Swagger UI shows.
 pub fn tags() -> Value {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult, Queryable,
-    RunQueryDsl, Selectable, SelectableHelper, sql_types::{Bool, Text},
+    RunQueryDsl, Selectable, SelectableHelper, sql_types::Text,
 };
 
 use crate::kernel::ids::{AccountId, PartnerId};
@@ -93,7 +93,7 @@ pub fn update(conn: &mut PgConnection, now: DateTime<Utc>, id: AccountId, change
 
 diesel::define_sql_function! {
     /// Whether a text begins with another; unlike LIKE it knows no signs with a meaning.
-    fn starts_with(text: Text, prefix: Text) -> Bool;
+    fn starts_with(text: Text, prefix: Text) -> diesel::sql_types::Bool;
 }
 
 /// Which accounts a list shows.

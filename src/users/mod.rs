@@ -1,14 +1,16 @@
 //! People who can log in: applicants, who belong to an account, and staff, who have roles. Nobody is both.
 //!
 //! `api` is the admin's side, `me` everybody's own. A new e-mail address or mobile of one's own counts only after its code
-//! came back (`contacts`). The admin and the command line create users; the sender of messages asks [`preferences`].
+//! came back (`contacts`). The admin and the command line create users.
 
 mod api;
+mod command_line;
 mod contacts;
 mod me;
 mod model;
-pub mod preferences;
+mod preferences;
 
+pub use command_line::create_from_command_line;
 pub use contacts::CONTACT_CODE_JOB;
 pub use model::{StaffRole, create_staff};
 

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::{
     BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgArrayExpressionMethods, PgConnection, QueryDsl,
-    QueryResult, Queryable, RunQueryDsl, Selectable, SelectableHelper, sql_types::{Bool, Text},
+    QueryResult, Queryable, RunQueryDsl, Selectable, SelectableHelper, sql_types::Text,
 };
 
 use crate::audit::{self, Actor, Deed};
@@ -119,6 +119,7 @@ pub fn create_staff(
     display_name: &str,
     roles: &[StaffRole],
     password_hash: String,
+    email: Option<Sensitive<Email>>,
 ) -> QueryResult<UserId> {
     let user = NewUser {
         login: login.trim().to_lowercase(),
@@ -126,7 +127,7 @@ pub fn create_staff(
         password_hash,
         account_id: None,
         roles: roles.to_vec(),
-        email: None,
+        email,
         mobile: None,
         locale: Locale::ZhCn,
     };
@@ -217,7 +218,7 @@ pub fn set_verified_mobile(
 
 diesel::define_sql_function! {
     /// Whether a text begins with another; unlike LIKE it knows no signs with a meaning.
-    fn starts_with(text: Text, prefix: Text) -> Bool;
+    fn starts_with(text: Text, prefix: Text) -> diesel::sql_types::Bool;
 }
 
 /// Which users a list shows.

@@ -19,10 +19,8 @@ use crate::kernel::i18n::Bilingual;
 use crate::kernel::ids::UserId;
 use crate::kernel::json::Json;
 use crate::kernel::reply::Reply;
+use crate::notifications::is_mandatory;
 use crate::schema::notification_preferences as table;
-
-/// The result of a filing: missing it has legal consequences for the applicant.
-const ALWAYS_SENT: [&str; 2] = ["bureau.approved", "bureau.rejected"];
 
 crate::text_enum! {
     /// A channel that can be switched off.
@@ -32,22 +30,6 @@ crate::text_enum! {
         /// SMS.
         Sms = "sms",
     }
-}
-
-/// Whether a user wants messages of this type over this channel; yes unless they said no.
-///
-/// # Errors
-/// When the database fails.
-pub fn wants(
-    conn: &mut PgConnection,
-    user: UserId,
-    event_type: &str,
-    channel: PreferenceChannel,
-) -> QueryResult<bool> {
-    if ALWAYS_SENT.contains(&event_type) {
-        return Ok(true);
-    }
-    Ok(stored(conn, user)?.get(&(event_type.to_owned(), channel)).copied().unwrap_or(true))
 }
 
 fn stored(conn: &mut PgConnection, user: UserId) -> QueryResult<HashMap<(String, PreferenceChannel), bool>> {
@@ -111,14 +93,14 @@ fn shown(conn: &mut PgConnection, caller: &Caller) -> ApiResult<Reply> {
     let stored = stored(conn, caller.user_id)?;
     let items = offered()
         .map(|(row, channel)| {
-            let is_mandatory = ALWAYS_SENT.contains(&row.event_type.as_str());
+            let is_fixed = is_mandatory(&row.event_type);
             let said = stored.get(&(row.event_type.clone(), channel)).copied().unwrap_or(true);
             NotificationPreference {
                 event_type: row.event_type.clone(),
                 label: caller.locale.pick(&row.label.zh, &row.label.en).to_owned(),
                 channel,
-                is_enabled: is_mandatory || said,
-                is_mandatory,
+                is_enabled: is_fixed || said,
+                is_mandatory: is_fixed,
             }
         })
         .collect();
@@ -166,7 +148,7 @@ pub async fn update_notification_preferences(
             faults.push(fault("/event_type", "not_in_list", "未知的事件类型", "is not a known event type"));
         } else if !known.contains(&(item.event_type.as_str(), item.channel)) {
             faults.push(fault("/channel", "not_in_list", "此事件不通过该渠道发送", "is not a channel of this event type"));
-        } else if !item.is_enabled && ALWAYS_SENT.contains(&item.event_type.as_str()) {
+        } else if !item.is_enabled && is_mandatory(&item.event_type) {
             faults.push(fault("/is_enabled", "mandatory", "管局结果通知不能关闭", "cannot be switched off: the bureau's decision"));
         } else if settings.insert((item.event_type, item.channel), item.is_enabled).is_some() {
             faults.push(fault("", "duplicate_items", "条目重复", "is named twice"));

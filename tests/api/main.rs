@@ -2,6 +2,11 @@
 
 mod support;
 
+mod accounts;
+mod auth;
 mod embedded;
 mod kernel;
+mod me;
+mod oversight;
 mod storage_contract;
+mod users;

@@ -1,170 +1,76 @@
 //! Applicants are told by e-mail, SMS and inbox (issue 2, point 9): over a real SMTP exchange, with the worker stepped.
 
-use beian::app::{self, App, Means};
-use beian::config::{Config, Secrets, StorageConfig};
-use beian::embedded::data_dir::DataDir;
-use beian::embedded::postgres::{self, EmbeddedPostgres, PostgresOptions};
-use beian::kernel::clock::Clock;
-use beian::kernel::ids::{EventId, FilingId, UserId};
-use beian::kernel::jobs::{self, NewJob, Registry, Worker};
+use beian::kernel::ids::{EventId, FilingId, JobId, UserId};
+use beian::kernel::jobs::{self, NewJob};
 use beian::kernel::pii::{Email, Phone, Sensitive};
 use beian::notifications;
-use beian::schema::{jobs as jobs_table, notifications as rows, sms_messages, users};
+use beian::schema::{contact_verifications, jobs as jobs_table, notifications as rows, sms_messages, users};
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
+use diesel::sql_types;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::support::TestApp;
 use crate::support::smtp::SmtpServer;
 
-/// A database of its own, a mail server, and a worker that only the test moves.
+/// A mail server, and an application whose demo applicant has a filing.
 struct Office {
     smtp: SmtpServer,
-    app: App,
-    worker: Worker,
-    runtime: tokio::runtime::Runtime,
-    folder: std::path::PathBuf,
-    /// Stopped last but for the folder.
-    postgres: Option<EmbeddedPostgres>,
+    app: TestApp,
     filing: FilingId,
     user: UserId,
 }
 
-impl Drop for Office {
-    fn drop(&mut self) {
-        if let Some(server) = self.postgres.take() {
-            server.stop();
-        }
-        std::fs::remove_dir_all(&self.folder).unwrap();
-    }
-}
-
 impl Office {
     fn open() -> Office {
-        let folder = nix::unistd::mkdtemp(&std::env::temp_dir().join("beian-notify-XXXXXX")).unwrap();
-        std::os::unix::fs::PermissionsExt::set_mode(&mut std::fs::metadata(&folder).unwrap().permissions(), 0o711);
-        std::fs::set_permissions(&folder, std::os::unix::fs::PermissionsExt::from_mode(0o711)).unwrap();
-        let postgres = postgres::start(&PostgresOptions {
-            bin_dir: None,
-            data_dir: folder.join("postgres"),
-            password: "test-password".into(),
-            durable: false,
-            max_connections: 20,
-        })
-        .unwrap();
-        postgres.create_database("beian").unwrap();
-        let database_url = postgres.database_url("beian");
-        let clock = Clock::fixed("2026-03-02T01:00:00Z".parse().unwrap());
-        app::prepare_database(&database_url, &clock).unwrap();
         let smtp = SmtpServer::start();
-        let settings = [("SMTP_URL", smtp.url()), ("DATA_DIR", folder.join("data").display().to_string())];
-        let config =
-            Config::load(&|name| settings.iter().find(|(known, _)| *known == name).map(|(_, value)| value.clone()))
-                .unwrap();
-        let storage = StorageConfig {
-            bucket: "unused".into(),
-            endpoint: Some("http://127.0.0.1:1".into()),
-            public_endpoint: None,
-            region: "us-east-1".into(),
-            access_key_id: "unused".into(),
-            secret_access_key: "unused".into(),
-        };
-        let means = Means {
-            database_url: database_url.clone(),
-            storage,
-            secrets: secrets(),
-            public_url: "https://beian.example.com".into(),
-            clock,
-        };
-        let app = app::open(config, means).unwrap();
-        let mut registry = Registry::default();
-        notifications::register(&mut registry, &app);
-        let worker = Worker::new(app.db.clone(), app.clock.clone(), registry, app.waker.clone());
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let (filing, user) = (FilingId::new(), UserId::new());
-        let office = Office { smtp, app, worker, runtime, folder, postgres: Some(postgres), filing, user };
-        office.furnish();
-        office
-    }
-
-    fn conn(&self) -> impl std::ops::DerefMut<Target = PgConnection> + use<> {
-        self.app.db.connection().unwrap()
-    }
-
-    /// An account with one user, a website and a filing.
-    fn furnish(&self) {
-        let conn = &mut *self.conn();
-        let now = self.app.clock.now();
-        let account = Uuid::now_v7();
-        diesel::sql_query("INSERT INTO accounts (id, name, created_at, updated_at) VALUES ($1, 'A', $2, $2)")
-            .bind::<diesel::sql_types::Uuid, _>(account)
-            .bind::<diesel::sql_types::Timestamptz, _>(now)
-            .execute(conn)
+        let app = TestApp::spawn_with(&[("SMTP_URL", &smtp.url()), ("MAIL_FROM", "备案 <icp@example.com>")]);
+        let user = users::table
+            .filter(users::login.eq("demo-applicant"))
+            .select(users::id)
+            .first(&mut app.conn())
             .unwrap();
-        diesel::insert_into(users::table)
-            .values((
-                users::id.eq(self.user),
-                users::login.eq("reader"),
-                users::display_name.eq("张三"),
-                users::password_hash.eq("-"),
-                users::account_id.eq(account),
-                users::email.eq(Sensitive::<Email>::new("reader@example.com")),
-                users::email_verified_at.eq(now),
-                users::mobile.eq(Sensitive::<Phone>::new("13800138000")),
-                users::mobile_verified_at.eq(now),
-                users::created_at.eq(now),
-                users::updated_at.eq(now),
-            ))
-            .execute(conn)
-            .unwrap();
-        let statements = [
-            "INSERT INTO subjects (id, account_id, icp_number, name, nature, certificate_type, certificate_number,
-                 certificate_address, person_name, person_certificate_type, person_certificate_number, person_mobile,
-                 person_emergency_phone, person_email, province_code, city_code, correspondence_address, created_at,
-                 updated_at)
-             SELECT id, id, '京ICP备12345678号', 'S', 'individual', 'resident_id', '', '', 'P', 'resident_id', '', '', '',
-                 '', '110000', '110100', '', created_at, created_at FROM accounts",
-            "INSERT INTO website_contents (id, domains, service_content, languages)
-             SELECT id, '[]', '[]', '[]' FROM accounts",
-            "INSERT INTO websites (id, account_id, subject_id, icp_number, service_kind, access, filed_version,
-                 content_id, created_at, updated_at)
-             SELECT id, id, id, '京ICP备12345678号-1', 'website', '[]', 1, id, created_at, created_at FROM accounts",
-        ];
-        for statement in statements {
-            diesel::sql_query(statement).execute(conn).unwrap();
-        }
+        let office = Office { smtp, app, filing: FilingId::new(), user };
         diesel::sql_query(
             "INSERT INTO filings (id, order_no, account_id, subject_id, website_id, kind, status, status_changed_at,
                  province_code, base_version, base_content_id, content_id, website_name, due_at, created_by, created_at,
                  updated_at)
-             SELECT $1, 'BA-2026-000123', id, id, id, 'website_change', 'initial_review', created_at, '110000', 1, id, id,
-                 '山间书屋', '2026-03-03T16:00:00Z', $2, created_at, created_at FROM accounts",
+             SELECT $1, 'BA-2026-990123', w.account_id, w.subject_id, w.id, 'website_change', 'initial_review', $3,
+                 '110000', 1, w.content_id, w.content_id, '山间书屋', $3 + interval '14 hours', u.id, $3, $3
+             FROM users u JOIN websites w ON w.account_id = u.account_id WHERE u.id = $2 LIMIT 1",
         )
-        .bind::<diesel::sql_types::Uuid, _>(self.filing)
-        .bind::<diesel::sql_types::Uuid, _>(self.user)
-        .execute(conn)
+        .bind::<sql_types::Uuid, _>(office.filing)
+        .bind::<sql_types::Uuid, _>(office.user)
+        .bind::<sql_types::Timestamptz, _>(office.app.now())
+        .execute(&mut office.app.conn())
         .unwrap();
+        office
     }
 
     fn set_user(&self, assignment: &str) {
-        diesel::sql_query(format!("UPDATE users SET {assignment}")).execute(&mut *self.conn()).unwrap();
+        diesel::sql_query(format!("UPDATE users SET {assignment} WHERE id = $1"))
+            .bind::<sql_types::Uuid, _>(self.user)
+            .execute(&mut self.app.conn())
+            .unwrap();
     }
 
     /// Records an event and announces it, in one transaction as a filing's change does.
     fn record(&self, event_type: &str, status: &str, data: Value) -> EventId {
-        let (id, now) = (EventId::new(), self.app.clock.now());
-        self.conn()
+        let (id, now) = (EventId::new(), self.app.now());
+        self.app.conn()
             .transaction(|conn| {
                 diesel::sql_query(
                     "INSERT INTO filing_events (id, filing_id, account_id, type, visibility, at, actor_role, status,
                          filing_version, data)
-                     SELECT $1, id, account_id, $2, 'applicant', $3, 'system', $4, 1, $5 FROM filings",
+                     SELECT $1, id, account_id, $2, 'applicant', $3, 'system', $4, 1, $5 FROM filings WHERE id = $6",
                 )
-                .bind::<diesel::sql_types::Uuid, _>(id)
-                .bind::<diesel::sql_types::Text, _>(event_type)
-                .bind::<diesel::sql_types::Timestamptz, _>(now)
-                .bind::<diesel::sql_types::Text, _>(status)
-                .bind::<diesel::sql_types::Jsonb, _>(data)
+                .bind::<sql_types::Uuid, _>(id)
+                .bind::<sql_types::Text, _>(event_type)
+                .bind::<sql_types::Timestamptz, _>(now)
+                .bind::<sql_types::Text, _>(status)
+                .bind::<sql_types::Jsonb, _>(data)
+                .bind::<sql_types::Uuid, _>(self.filing)
                 .execute(conn)?;
                 notifications::announce(conn, now, id)
             })
@@ -173,12 +79,7 @@ impl Office {
     }
 
     fn enqueue(&self, kind: &'static str, payload: Value) {
-        jobs::enqueue(&mut self.conn(), self.app.clock.now(), NewJob::new(kind, payload)).unwrap();
-    }
-
-    /// Runs whatever is due now.
-    fn run_jobs(&self) {
-        while self.runtime.block_on(self.worker.step()).unwrap() {}
+        jobs::enqueue(&mut self.app.conn(), self.app.now(), NewJob::new(kind, payload)).unwrap();
     }
 
     /// State, reason and time of the reader's notification over a channel.
@@ -187,7 +88,7 @@ impl Office {
             .filter(rows::channel.eq(channel))
             .order(rows::created_at)
             .select((rows::state, rows::last_error, rows::sent_at))
-            .load(&mut *self.conn())
+            .load(&mut self.app.conn())
             .unwrap()
     }
 
@@ -203,99 +104,98 @@ impl Office {
             .filter(jobs_table::kind.eq(notifications::jobs::SEND))
             .filter(jobs_table::payload.eq(json!({ "notification_id": self.email_id() })))
             .select((jobs_table::id, jobs_table::state, jobs_table::attempts))
-            .load(&mut *self.conn())
+            .load(&mut self.app.conn())
             .unwrap()
     }
 
     fn email_id(&self) -> Uuid {
-        rows::table.filter(rows::channel.eq("email")).select(rows::id).first(&mut *self.conn()).unwrap()
+        rows::table.filter(rows::channel.eq("email")).select(rows::id).first(&mut self.app.conn()).unwrap()
     }
 
     fn sms_texts(&self) -> Vec<String> {
-        sms_messages::table.select(sms_messages::text).load(&mut *self.conn()).unwrap()
+        sms_messages::table.select(sms_messages::text).load(&mut self.app.conn()).unwrap()
     }
-}
-
-/// The same keys for every test of the process: a process can have one set only.
-fn secrets() -> Secrets {
-    crate::support::secrets()
 }
 
 #[test]
 fn an_event_reaches_inbox_mail_and_sms_in_the_readers_language() {
     let office = Office::open();
     office.record("filing.submitted", "initial_review", json!({}));
-    office.run_jobs();
+    office.app.run_jobs();
     for channel in ["inbox", "email", "sms"] {
         assert_eq!(office.state(channel), "sent");
     }
     let mails = office.smtp.mails();
     assert_eq!(mails.len(), 1);
     let mail = &mails[0];
-    assert_eq!(mail.recipients, ["reader@example.com"]);
-    assert!(mail.header("Subject").contains("（BA-2026-000123）"), "{}", mail.header("Subject"));
-    assert_eq!(mail.header("Message-ID"), format!("<{}@localhost.localdomain>", office.email_id()));
-    assert_eq!(mail.header("Date"), "Mon, 02 Mar 2026 01:00:00 +0000");
+    assert_eq!(mail.recipients, ["demo-applicant@example.com"]);
+    assert!(mail.header("Subject").contains("（BA-2026-990123）"), "{}", mail.header("Subject"));
+    assert_eq!(mail.header("Message-ID"), format!("<{}@example.com>", office.email_id()));
+    assert_eq!(mail.header("Date"), "Wed, 11 Mar 2026 02:00:00 +0000");
     assert_eq!(mail.header("Auto-Submitted"), "auto-generated");
     assert!(mail.header("Content-Type").starts_with("multipart/alternative"));
     let parts = mail.parts();
     let kinds: Vec<_> = parts.iter().map(|(kind, _)| kind.as_str()).collect();
     assert_eq!(kinds, ["text/plain", "text/html"]);
-    let link = format!("https://beian.example.com/filings/{}", office.filing);
+    let link = format!("{}/filings/{}", office.app.base, office.filing);
     for (kind, text) in &parts {
-        for words in ["张三", "山间书屋", "初审中", "2026年3月3日 24:00", &link] {
+        for words in ["山间书屋", "初审中", "2026年3月11日 24:00", &link] {
             assert!(text.contains(words), "{kind} without {words}: {text}");
         }
     }
     assert!(parts[1].1.contains(&format!("<a href=\"{link}\">")));
     let sms = office.sms_texts();
-    assert!(sms.len() == 1 && sms[0].starts_with("【示例云】") && sms[0].contains("BA-2026-000123"), "{sms:?}");
+    assert!(
+        sms.len() == 1 && sms[0].starts_with("【示例云】") && sms[0].contains("BA-2026-990123"),
+        "{sms:?}"
+    );
 
     office.set_user("locale = 'en'");
     office.record("bureau.approved", "approved", json!({}));
-    office.run_jobs();
+    office.app.run_jobs();
     let subject = office.smtp.mails()[1].header("Subject");
-    assert!(subject.is_ascii() && subject.contains("BA-2026-000123"), "{subject}");
+    assert!(subject.is_ascii() && subject.contains("BA-2026-990123"), "{subject}");
 }
 
 #[test]
 fn a_server_that_is_busy_is_asked_again_later_and_the_mail_goes_once() {
     let office = Office::open();
-    office.smtp.refuse_next("451 4.3.0 <reader@example.com> try later");
+    office.smtp.refuse_next("451 4.3.0 <demo-applicant@example.com> try later");
     office.record("filing.submitted", "initial_review", json!({}));
-    office.run_jobs();
+    office.app.run_jobs();
     assert_eq!(office.told("email")[0].0, "failed");
     let reason = office.told("email")[0].1.clone().unwrap();
-    assert!(reason.contains("451 4.3.0") && !reason.contains("reader@"), "no address in {reason}");
+    assert!(reason.contains("451 4.3.0") && !reason.contains("@example"), "no address in {reason}");
     assert_eq!(office.state("sms"), "sent", "a failing channel does not block another");
     assert!(office.smtp.mails().is_empty());
-    office.run_jobs();
+    office.app.run_jobs();
     assert_eq!(office.smtp.offers(), 1, "not before its time");
-    office.app.clock.advance(Duration::seconds(10));
-    office.run_jobs();
+    office.app.advance(Duration::seconds(10));
+    office.app.run_jobs();
     assert_eq!(office.state("email"), "sent");
-    assert_eq!(office.told("email")[0].2, Some(office.app.clock.now()));
+    assert_eq!(office.told("email")[0].2, Some(office.app.now()));
     assert_eq!(office.smtp.mails().len(), 1);
 }
 
 #[test]
 fn a_refused_mail_is_dead_at_once_and_goes_when_an_admin_retries_it() {
-    let office = Office::open();
-    office.smtp.refuse_next("550 5.1.1 <reader@example.com> no such user");
+    let mut office = Office::open();
+    office.app.may_leave_jobs();
+    office.smtp.refuse_next("550 5.1.1 <demo-applicant@example.com> no such user");
     office.record("filing.submitted", "initial_review", json!({}));
-    office.run_jobs();
+    office.app.run_jobs();
     let (state, reason, sent_at) = office.told("email").remove(0);
     assert_eq!((state.as_str(), sent_at), ("dead", None));
-    assert!(reason.as_deref().is_some_and(|text| text.contains("550 5.1.1") && !text.contains("reader@")));
+    assert!(reason.as_deref().is_some_and(|text| text.contains("550 5.1.1") && !text.contains("@example")));
     for _ in 0..12 {
-        office.app.clock.advance(Duration::hours(2));
-        office.run_jobs();
+        office.app.advance(Duration::hours(2));
+        office.app.run_jobs();
     }
     assert_eq!(office.smtp.offers(), 1, "nobody is asked again after a final no");
     let (job, state, _) = office.send_jobs().remove(0);
     assert_eq!(state, "dead");
-    assert!(jobs::retry(&mut office.conn(), beian::kernel::ids::JobId(job), office.app.clock.now()).unwrap());
-    office.run_jobs();
+    assert!(jobs::retry(&mut office.app.conn(), JobId(job), office.app.now()).unwrap());
+    office.app.run_jobs();
     assert_eq!(office.state("email"), "sent");
     assert_eq!(office.smtp.mails().len(), 1);
     assert_eq!(office.send_jobs()[0].1, "done");
@@ -303,14 +203,15 @@ fn a_refused_mail_is_dead_at_once_and_goes_when_an_admin_retries_it() {
 
 #[test]
 fn after_the_last_try_a_notification_is_dead_with_its_job() {
-    let office = Office::open();
+    let mut office = Office::open();
+    office.app.may_leave_jobs();
     for _ in 0..10 {
         office.smtp.refuse_next("421 4.7.0 too busy");
     }
     office.record("filing.submitted", "initial_review", json!({}));
     for _ in 0..12 {
-        office.run_jobs();
-        office.app.clock.advance(Duration::hours(2));
+        office.app.run_jobs();
+        office.app.advance(Duration::hours(2));
     }
     assert_eq!(office.smtp.offers(), 10);
     assert_eq!(office.state("email"), "dead");
@@ -321,10 +222,10 @@ fn after_the_last_try_a_notification_is_dead_with_its_job() {
 fn jobs_that_run_twice_tell_once() {
     let office = Office::open();
     let event = office.record("filing.submitted", "initial_review", json!({}));
-    office.run_jobs();
+    office.app.run_jobs();
     office.enqueue(notifications::jobs::FAN_OUT, json!({ "event_id": event }));
     office.enqueue(notifications::jobs::SEND, json!({ "notification_id": office.email_id() }));
-    office.run_jobs();
+    office.app.run_jobs();
     for channel in ["inbox", "email", "sms"] {
         assert_eq!(office.state(channel), "sent");
     }
@@ -337,22 +238,23 @@ fn wishes_and_unverified_contacts_are_obeyed_but_the_bureaus_decision_is_always_
     office.set_user("mobile_verified_at = NULL");
     diesel::sql_query(
         "INSERT INTO notification_preferences (user_id, event_type, channel, is_enabled)
-         SELECT id, unnest(ARRAY['filing.submitted', 'bureau.rejected']), 'email', false FROM users",
+         VALUES ($1, 'filing.submitted', 'email', false), ($1, 'bureau.rejected', 'email', false)",
     )
-    .execute(&mut *office.conn())
+    .bind::<sql_types::Uuid, _>(office.user)
+    .execute(&mut office.app.conn())
     .unwrap();
     office.record("filing.submitted", "initial_review", json!({}));
-    office.run_jobs();
+    office.app.run_jobs();
     assert_eq!(office.told("email"), [("suppressed".into(), Some("switched_off".into()), None)]);
     assert_eq!(office.told("sms"), [("suppressed".into(), Some("contact_not_verified".into()), None)]);
     assert_eq!(office.state("inbox"), "sent");
     office.record("bureau.rejected", "bureau_rejected", json!({}));
-    office.run_jobs();
+    office.app.run_jobs();
     assert_eq!(office.smtp.mails().len(), 1);
 
     office.set_user("disabled_at = created_at");
     office.record("bureau.approved", "approved", json!({}));
-    office.run_jobs();
+    office.app.run_jobs();
     assert_eq!(office.told("inbox").len(), 2, "nobody is left to tell");
 }
 
@@ -360,16 +262,17 @@ fn wishes_and_unverified_contacts_are_obeyed_but_the_bureaus_decision_is_always_
 fn account_mails_and_codes_carry_what_their_row_allows() {
     let office = Office::open();
     let (reset, mobile, email) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
-    let now = office.app.clock.now();
+    let now = office.app.now();
     diesel::sql_query(
         "INSERT INTO password_resets (id, user_id, token_hash, created_at, expires_at)
-         SELECT $1, id, '', $2, $2 + interval '1 hour' FROM users",
+         VALUES ($1, $3, '', $2, $2 + interval '1 hour')",
     )
-    .bind::<diesel::sql_types::Uuid, _>(reset)
-    .bind::<diesel::sql_types::Timestamptz, _>(now)
-    .execute(&mut *office.conn())
+    .bind::<sql_types::Uuid, _>(reset)
+    .bind::<sql_types::Timestamptz, _>(now)
+    .bind::<sql_types::Uuid, _>(office.user)
+    .execute(&mut office.app.conn())
     .unwrap();
-    use beian::schema::contact_verifications as codes;
+    use contact_verifications as codes;
     let row = |id: Uuid, channel: &'static str| {
         (
             codes::id.eq(id),
@@ -382,36 +285,139 @@ fn account_mails_and_codes_carry_what_their_row_allows() {
     };
     diesel::insert_into(codes::table)
         .values((row(mobile, "mobile"), codes::contact.eq(Sensitive::<Phone>::new("13900139000"))))
-        .execute(&mut *office.conn())
+        .execute(&mut office.app.conn())
         .unwrap();
     diesel::insert_into(codes::table)
         .values((row(email, "email"), codes::contact.eq(Sensitive::<Email>::new("new@example.com"))))
-        .execute(&mut *office.conn())
+        .execute(&mut office.app.conn())
         .unwrap();
     let account = notifications::jobs::ACCOUNT_EMAIL;
-    office.enqueue(account, json!({ "template": "password_reset", "user_id": office.user, "password_reset_id": reset }));
+    office.enqueue(
+        account,
+        json!({ "template": "password_reset", "user_id": office.user, "password_reset_id": reset }),
+    );
     office.enqueue(account, json!({ "template": "password_changed", "user_id": office.user }));
     office.enqueue(
         account,
         json!({ "template": "email_verification", "user_id": office.user, "contact_verification_id": email }),
     );
     office.enqueue(notifications::jobs::CONTACT_CODE, json!({ "contact_verification_id": mobile }));
-    office.run_jobs();
+    office.app.run_jobs();
     let mails = office.smtp.mails();
     let text = |to: &str, words: &str| {
         let mut all = mails.iter().filter(|mail| mail.recipients == [to]).flat_map(|mail| mail.parts());
         all.any(|(kind, text)| kind == "text/plain" && text.contains(words))
     };
     assert_eq!(mails.len(), 3);
-    assert!(text("reader@example.com", &beian::auth::password_reset_token(reset)));
-    assert!(text("reader@example.com", "60 分钟"));
+    assert!(text("demo-applicant@example.com", &beian::auth::password_reset_token(reset)));
+    assert!(text("demo-applicant@example.com", "60 分钟"));
     assert!(text("new@example.com", &beian::auth::contact_code(email)));
     let sms = office.sms_texts();
     assert!(sms.len() == 1 && sms[0].contains(&beian::auth::contact_code(mobile)), "{sms:?}");
 
-    office.app.clock.advance(Duration::hours(2));
-    office.enqueue(account, json!({ "template": "password_reset", "user_id": office.user, "password_reset_id": reset }));
+    office.app.advance(Duration::hours(2));
+    office.enqueue(
+        account,
+        json!({ "template": "password_reset", "user_id": office.user, "password_reset_id": reset }),
+    );
     office.enqueue(notifications::jobs::CONTACT_CODE, json!({ "contact_verification_id": mobile }));
-    office.run_jobs();
+    office.app.run_jobs();
     assert_eq!((office.smtp.mails().len(), office.sms_texts().len()), (3, 1), "expired secrets are not sent");
+}
+
+#[test]
+fn the_inbox_is_ones_own_and_read_marks_stay() {
+    let office = Office::open();
+    for (event, status) in
+        [("filing.created", "draft"), ("filing.submitted", "initial_review"), ("bureau.approved", "approved")]
+    {
+        office.record(event, status, json!({}));
+        office.app.run_jobs();
+        office.app.advance(Duration::minutes(1));
+    }
+    let applicant = office.app.applicant();
+    let page = applicant.get("/v1/notifications?limit=2").expect_status(200);
+    let page = page
+        .expect("/unread_count", 3)
+        .expect("/has_more", true)
+        .expect("/items/0/event_type", "bureau.approved");
+    let page = page.expect("/items/0/order_no", "BA-2026-990123").expect("/items/0/read_at", Value::Null);
+    assert_eq!(page.text("/items/0/filing_id"), office.filing.to_string());
+    let (id, cursor) = (page.text("/items/0/id"), page.text("/next_cursor"));
+    let last = applicant.get(&format!("/v1/notifications?limit=2&cursor={cursor}")).expect_status(200);
+    last.expect("/items/0/event_type", "filing.created").expect("/has_more", false);
+    applicant
+        .get(&format!("/v1/notifications?limit=2&is_unread=true&cursor={cursor}"))
+        .expect_problem(400, "invalid_cursor");
+    applicant.get("/v1/notifications?colour=red").expect_problem(400, "invalid_parameter");
+
+    let read = applicant.act(&format!("/v1/notifications/{id}/read")).expect_status(200).text("/read_at");
+    office.app.advance(Duration::minutes(1));
+    applicant.act(&format!("/v1/notifications/{id}/read")).expect_status(200).expect("/read_at", read);
+    applicant.get("/v1/notifications?is_unread=false").expect_status(200).expect("/items/0/id", id.as_str());
+    let other = FilingId::new();
+    let none = applicant.get(&format!("/v1/notifications?filing_id={other}")).expect_status(200);
+    none.expect("/items", json!([])).expect("/unread_count", 2);
+
+    let stranger = office.app.other_applicant();
+    stranger.get("/v1/notifications").expect_status(200).expect("/items", json!([]));
+    stranger.act(&format!("/v1/notifications/{id}/read")).expect_problem(404, "not_found");
+    stranger.act("/v1/notifications/read-all").expect_status(200).expect("/marked_count", 0);
+    office.app.reviewer().get("/v1/notifications").expect_problem(403, "forbidden");
+    office.app.anonymous().get("/v1/notifications").expect_problem(401, "unauthenticated");
+
+    let keyed = applicant.with("Idempotency-Key", "read-1");
+    let all = keyed.act("/v1/notifications/read-all").expect_status(200).expect("/marked_count", 2);
+    all.expect("/unread_count", 0);
+    let again = keyed.act("/v1/notifications/read-all").expect_status(200).expect("/marked_count", 2);
+    assert_eq!(again.header("idempotency-replayed").as_deref(), Some("true"));
+}
+
+#[test]
+fn a_rejection_names_its_reasons_and_a_parcel_its_courier() {
+    let office = Office::open();
+    let (rejection, photo, shipment) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
+    diesel::connection::SimpleConnection::batch_execute(
+        &mut *office.app.conn(),
+        &format!(
+            "INSERT INTO terms (id, kind, version, text_zh, text_en, sha256, effective_at, created_at)
+             VALUES ('{rejection}', 'service_terms', 'test', '', '', '', now(), now());
+             INSERT INTO filing_revisions (id, filing_id, revision_no, content_id, submitted_by, submitted_at, terms_id,
+                 consent_id, accepted_client, person_hash)
+             SELECT '{rejection}', id, 1, content_id, created_by, created_at, '{rejection}', '{rejection}', 'app', ''
+             FROM filings WHERE id = '{filing}';
+             INSERT INTO rejections (id, filing_id, revision_id, round, source, created_at)
+             SELECT '{rejection}', id, '{rejection}', 1, 'initial_review', created_at FROM filings WHERE id = '{filing}';
+             INSERT INTO rejection_items (id, rejection_id, filing_id, position, target_kind, pointer, code, reason,
+                 is_repeated)
+             VALUES ('{rejection}', '{rejection}', '{filing}', 0, 'field', '/website/name', 'SITE_NAME_INVALID', 'r', false),
+                    ('{photo}', '{rejection}', '{filing}', 1, 'field', '/website/remark', 'SITE_CONTENT_INVALID', 'r', false),
+                    ('{shipment}', '{rejection}', '{filing}', 2, 'field', '/website/home_url', 'SITE_NAME_INVALID', 'r', false);
+             INSERT INTO photo_verifications (id, filing_id, account_id, attempt_no, state, file_name, content_type,
+                 size_bytes, sha256, upload_key, upload_expires_at, person_hash, findings, created_by, created_at)
+             SELECT '{photo}', id, account_id, 1, 'precheck_failed', 'a.jpg', 'image/jpeg', 1, '', 'k', created_at, '',
+                 '[{{\"code\": \"PHOTO_TOO_SMALL\", \"severity\": \"error\"}},
+                   {{\"code\": \"PHOTO_BLURRED\", \"severity\": \"warning\"}}]', created_by, created_at
+             FROM filings WHERE id = '{filing}';
+             INSERT INTO backdrop_shipments (id, filing_id, account_id, state, recipient_name, phone, province_code,
+                 city_code, street_address, charged_to, carrier_code, tracking_number, created_by, requested_at, updated_at)
+             SELECT '{shipment}', id, account_id, 'shipped', '', '', '110000', '110100', '', 'provider', 'shunfeng',
+                 'SF1234567890123', created_by, created_at, created_at FROM filings WHERE id = '{filing}'",
+            filing = office.filing
+        ),
+    )
+    .unwrap();
+    office.record("initial_review.rejected", "initial_rejected", json!({ "rejection_id": rejection }));
+    office.record("photo.precheck_failed", "photo_required", json!({ "photo_verification_id": photo }));
+    office.record("backdrop.shipped", "photo_required", json!({ "shipment_id": shipment }));
+    office.app.run_jobs();
+    let mails = office.smtp.mails();
+    let holds = |words: &str| mails.iter().any(|mail| mail.parts()[0].1.contains(words));
+    let title = |code: &str| beian::catalogue::data::rejection_reason(code).unwrap().title.zh.clone();
+    assert!(holds(&format!("1. {}", title("SITE_NAME_INVALID"))));
+    assert!(holds(&format!("2. {}", title("SITE_CONTENT_INVALID"))));
+    assert!(!holds("3. "), "the same reason twice is said once");
+    assert!(holds(&format!("1. {}", title("PHOTO_TOO_SMALL"))));
+    assert!(!holds(&title("PHOTO_BLURRED")), "warnings are for the reviewer");
+    assert!(office.sms_texts().iter().any(|sms| sms.contains("顺丰速运") && sms.contains("SF1234567890123")));
 }

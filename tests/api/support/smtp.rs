@@ -145,9 +145,11 @@ impl Mail {
     /// Media type and decoded text of each part of a multipart message, in order.
     pub fn parts(&self) -> Vec<(String, String)> {
         let kind = header(&self.data, "Content-Type").unwrap_or_default();
-        let boundary = kind.split("boundary=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+        let boundary =
+            kind.split("boundary=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
         let body = self.data.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        let pieces = body.split(&format!("--{boundary}")).skip(1).filter(|piece| !piece.starts_with("--"));
+        let mark = format!("--{boundary}");
+        let pieces = body.split(&mark).skip(1).filter(|piece| !piece.starts_with("--"));
         pieces
             .map(|piece| {
                 let piece = piece.trim_start_matches("\r\n");

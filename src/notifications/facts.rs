@@ -205,10 +205,8 @@ mod tests {
             website_name: "山间书屋".to_owned(),
             status: "initial_rejected".to_owned(),
             due_at: None,
-            reason_codes: ["SITE_NAME_INVALID", "CERT_UNCLEAR", "SITE_NAME_INVALID"]
-                .map(str::to_owned)
-                .to_vec(),
-            parcel: Some(("shunfeng".to_owned(), "SF1".to_owned())),
+            reasons: vec![Bilingual::new("名称", "Name")],
+            parcel: Some((Bilingual::new("顺丰速运", "SF Express"), "SF1".to_owned())),
         };
         let zh = facts.vars(Locale::ZhCn, "张三", "示例云", "https://a".to_owned());
         let en = facts.vars(Locale::En, "Zhang San", "Example Cloud", "https://a".to_owned());

@@ -188,7 +188,7 @@ fn decode_words(value: &str) -> String {
             _ => None,
         };
         let is_encoded = decoded.is_some();
-        if !text.is_empty() && !(was_encoded && is_encoded) {
+        if !(text.is_empty() || was_encoded && is_encoded) {
             text.push(' ');
         }
         match decoded {

@@ -60,7 +60,7 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
     let schemas = web::Data::new(BodySchemas::new(&document));
     let known = web::Data::new(routes::KnownPaths::new(&document));
     let text = web::Data::new(DocumentText(serde_json::to_string(&document).unwrap_or_default()));
-    let limit = web::Data::new(RateLimit::new(100));
+    let limit = web::Data::new(RateLimit::new(app.config.http.rate_limit_per_second));
     let shutdown = app.config.http.shutdown_timeout;
     let data = web::Data::new(app);
     let server = HttpServer::new(move || {

@@ -22,7 +22,12 @@ pub mod audit;
 
 // The work.
 pub mod catalogue;
-pub mod filings;
-pub mod health;
-pub mod notifications;
 pub mod websites;
+pub mod filings;
+pub mod attachments;
+pub mod reviews;
+pub mod photo_verifications;
+pub mod backdrop_shipments;
+pub mod bureau_submissions;
+pub mod notifications;
+pub mod health;

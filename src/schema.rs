@@ -237,6 +237,7 @@ diesel::table! {
         content_id -> Uuid,
         website_name -> Nullable<Text>,
         domain_names -> Array<Nullable<Text>>,
+        conflicts -> Jsonb,
         revision_no -> Int4,
         version -> Int4,
         due_at -> Nullable<Timestamptz>,

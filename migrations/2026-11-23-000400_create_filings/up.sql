@@ -25,6 +25,8 @@ CREATE TABLE filings (
     -- copies of the content for lists and search
     website_name text,
     domain_names text[] NOT NULL DEFAULT '{}',
+    -- pointers of fields that both the applicant and the filed data changed, found when the filing was reopened
+    conflicts jsonb NOT NULL DEFAULT '[]',
     -- 0: never submitted
     revision_no integer NOT NULL DEFAULT 0,
     version integer NOT NULL DEFAULT 1,

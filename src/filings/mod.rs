@@ -1,3 +1,19 @@
-//! Filings: requests to change what is filed.
+//! 备案订单: one request to change filed data, from the draft to the bureau's decision.
+//!
+//! `workflow` is the whole state machine, pure. `act` alone changes a status; other features' handlers and jobs enter
+//! through [`lock`] and [`act`]. `access` says who may see what.
 
+mod access;
+mod act;
+mod events;
+pub mod model;
+pub mod rejections;
+mod submission;
 pub mod workflow;
+
+pub use access::{ensure_separate, may_open_files, owned, visible};
+pub use act::{Ctx, Input, act, deadline, ensure_allowed, facts, lock, touch};
+pub use events::record as record_event;
+pub use model::Filing;
+pub use submission::{Acceptance, person_hash};
+pub use workflow::{Action, Side, Status};

@@ -1,0 +1,46 @@
+//! The timeline: what happened to a filing, told by role and never by name.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use serde_json::Value;
+
+use super::model::Filing;
+use crate::audit::Actor;
+use crate::kernel::ids::EventId;
+use crate::schema::filing_events;
+
+/// Writes an event of the filing as it stands now and has it announced. `data` carries ids and codes only.
+///
+/// # Errors
+/// When the database fails.
+pub fn record(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    actor: &Actor,
+    filing: &Filing,
+    event_type: &str,
+    data: Value,
+) -> QueryResult<EventId> {
+    let is_for_applicant =
+        crate::catalogue::data::event_type(event_type).is_none_or(|known| known.visibility == "applicant");
+    let id = EventId::new();
+    diesel::insert_into(filing_events::table)
+        .values((
+            filing_events::id.eq(id),
+            filing_events::filing_id.eq(filing.id),
+            filing_events::account_id.eq(filing.account_id),
+            filing_events::type_.eq(event_type),
+            filing_events::visibility.eq(if is_for_applicant { "applicant" } else { "staff" }),
+            filing_events::at.eq(now),
+            filing_events::actor_role.eq(actor.role),
+            filing_events::actor_user_id.eq(actor.user_id),
+            filing_events::status.eq(filing.status),
+            filing_events::filing_version.eq(filing.version),
+            filing_events::data.eq(data),
+        ))
+        .execute(conn)?;
+    if is_for_applicant {
+        crate::notifications::announce(conn, now, id)?;
+    }
+    Ok(id)
+}

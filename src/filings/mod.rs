@@ -5,11 +5,18 @@
 
 mod access;
 mod act;
+pub mod diff;
 mod events;
+pub mod kinds;
 pub mod model;
 pub mod rejections;
+pub mod requirements;
+pub mod rules;
 mod submission;
 pub mod workflow;
+
+#[cfg(test)]
+pub(crate) mod sample;
 
 pub use access::{ensure_separate, may_open_files, owned, visible};
 pub use act::{Ctx, Input, act, deadline, ensure_allowed, facts, lock, touch};

@@ -10,6 +10,7 @@ use crate::error_codes as codes;
 /// Adds every feature's routes, in the order of the work.
 pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
+    crate::websites::routes(cfg);
     crate::catalogue::routes(cfg);
     crate::health::routes(cfg);
 }

@@ -23,6 +23,8 @@ pub mod audit;
 // The work.
 pub mod catalogue;
 pub mod websites;
+pub mod overview;
+pub mod imports;
 pub mod filings;
 pub mod attachments;
 pub mod reviews;

@@ -10,7 +10,10 @@ use crate::error_codes as codes;
 /// Adds every feature's routes, in the order of the work.
 pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
+    crate::overview::routes(cfg);
     crate::websites::routes(cfg);
+    crate::imports::routes(cfg);
+    crate::filings::kinds::routes(cfg);
     crate::catalogue::routes(cfg);
     crate::health::routes(cfg);
 }

@@ -179,7 +179,7 @@ fn dictionaries(conn: &mut PgConnection, on: NaiveDate) -> QueryResult<Named> {
         .into_iter()
         .map(|name| Ok((name.to_owned(), catalogue::dictionary(conn, name, on)?)))
         .collect::<QueryResult<Vec<_>>>()?;
-    Ok(Named::from_lists(lists))
+    Ok(Named::new(lists))
 }
 
 /// Items of the latest rejection that no revision has answered yet.

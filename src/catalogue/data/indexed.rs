@@ -12,8 +12,8 @@ pub struct Named {
 }
 
 impl Named {
-    /// Lists by name, as read from the database.
-    pub fn from_lists(lists: Vec<(String, Vec<Entry>)>) -> Self {
+    /// Named lists, in this order.
+    pub fn new(lists: Vec<(String, Vec<Entry>)>) -> Self {
         Self { lists }
     }
 

@@ -10,6 +10,7 @@ use crate::error_codes as codes;
 /// Adds every feature's routes, in the order of the work.
 pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
+    crate::backdrop_shipments::routes(cfg);
     crate::health::routes(cfg);
 }
 

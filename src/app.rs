@@ -4,14 +4,28 @@ use std::{net::TcpListener, ops::Deref, sync::Arc, time::Duration};
 
 use actix_cors::Cors;
 use actix_web::{App as ActixApp, HttpResponse, HttpServer, dev::Server, http::header, middleware, web};
+use anyhow::Context;
+use diesel::{Connection, PgConnection};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use secrecy::{ExposeSecret, SecretString};
 use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi, oauth};
 
 use crate::auth::{SessionCache, TokenKeys};
-use crate::config::Config;
-use crate::external::storage::Storage;
-use crate::kernel::{clock::Clock, db::Db, envelope, jobs::Waker, json::BodySchemas, rate_limit::RateLimit};
-use crate::{openapi, routes, telemetry};
+use crate::config::{Config, Secrets, StorageConfig, WorkerMode};
+use crate::external::{email::Mailer, sms::SmsSender, storage::Storage};
+use crate::kernel::jobs::{Registry, Waker, Worker};
+use crate::kernel::pii::{self, Keyring};
+use crate::kernel::{clock::Clock, db::Db, envelope, json::BodySchemas, rate_limit::RateLimit};
+use crate::supervisor::{self, Background, Ground};
+use crate::{demo, external, openapi, routes, telemetry};
+
+/// Every migration, in the binary.
+pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
+/// Connections of the worker, beside those of the requests.
+const WORKER_CONNECTIONS: u32 = 2;
+/// How long the job in hand may take when the program stops; what is left is found by the next start.
+const WORKER_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Everything that handlers and jobs need; cheap to clone.
 #[derive(Clone)]
@@ -29,6 +43,10 @@ pub struct Parts {
     pub clock: Clock,
     /// The object store.
     pub storage: Storage,
+    /// Carries e-mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// Carries SMS.
+    pub sms: Arc<dyn SmsSender>,
     /// Signs and reads access tokens.
     pub tokens: TokenKeys,
     /// Sessions verified a moment ago.
@@ -49,6 +67,242 @@ impl App {
     pub fn new(parts: Parts) -> Self {
         Self(Arc::new(parts))
     }
+}
+
+/// What [`open`] needs to know beside the settings.
+pub struct Means {
+    /// libpq URL.
+    pub database_url: SecretString,
+    /// The object store.
+    pub storage: StorageConfig,
+    /// Keys of tokens and personal data.
+    pub secrets: Secrets,
+    /// How the outside world reaches the API.
+    pub public_url: String,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Means {
+    fn on(ground: &Ground, public_url: String, clock: Clock) -> Self {
+        Self {
+            database_url: ground.database_url.clone(),
+            storage: ground.storage.clone(),
+            secrets: ground.secrets.clone(),
+            public_url,
+            clock,
+        }
+    }
+}
+
+/// Connects to database and store.
+///
+/// # Errors
+/// When the database cannot be reached or the keys are not those of this process.
+pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
+    install_keys(&means.secrets)?;
+    let db = Db::connect(means.database_url.expose_secret(), config.database.pool_size)?;
+    Ok(App::new(Parts {
+        tokens: TokenKeys::new(&means.secrets.jwt_keys),
+        storage: Storage::new(&means.storage),
+        public_url: means.public_url,
+        clock: means.clock,
+        sessions: SessionCache::default(),
+        waker: Waker::default(),
+        mailer: external::email::from_config(&config.mail, &config.data_dir)?,
+        sms: external::sms::for_mode(config.mode, &db),
+        db,
+        config,
+    }))
+}
+
+fn install_keys(secrets: &Secrets) -> anyhow::Result<()> {
+    let fixed = |bytes: &[u8]| <[u8; 32]>::try_from(bytes).context("keys of personal data have 32 bytes");
+    let keys = secrets
+        .pii_keys
+        .iter()
+        .map(|key| Ok((key.number, fixed(key.key.expose())?)))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    Ok(pii::install(Keyring::new(fixed(secrets.pii_hash_key.expose())?, keys)?)?)
+}
+
+/// The worker of all features' jobs, with connections of its own.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub fn worker(app: &App, database_url: &SecretString) -> anyhow::Result<Worker> {
+    let db = Db::connect(database_url.expose_secret(), WORKER_CONNECTIONS)?;
+    let mut registry = Registry::default();
+    routes::register_jobs(&mut registry, app);
+    Ok(Worker::new(db, app.clock.clone(), registry, app.waker.clone()))
+}
+
+/// Brings the tables up to date and loads the catalogue's shipped rows where they are missing. Several processes may do
+/// it at once: one waits for the other.
+///
+/// # Errors
+/// When the database cannot be reached or a migration fails.
+pub fn prepare_database(database_url: &SecretString, clock: &Clock) -> anyhow::Result<()> {
+    let mut conn = PgConnection::establish(database_url.expose_secret()).context("cannot reach the database")?;
+    // Any number will do, as long as nobody else takes it: "beian" in ASCII.
+    diesel::RunQueryDsl::execute(diesel::sql_query("SELECT pg_advisory_lock(422759293806)"), &mut conn)?;
+    conn.run_pending_migrations(MIGRATIONS).map_err(|error| anyhow::anyhow!("migration failed: {error}"))?;
+    crate::catalogue::seed(&mut conn, clock.now())?;
+    Ok(())
+}
+
+/// Runs API and, by setting, worker until a signal; with database and store as children when nothing is configured.
+///
+/// # Errors
+/// When a part does not start or ends by itself.
+pub fn serve(config: Config) -> anyhow::Result<()> {
+    let clock = Clock::system();
+    let listener = supervisor::bind("LISTEN_ADDR", config.http.listen_addr, false)?;
+    let address = listener.local_addr()?;
+    let mut ground = Ground::start(&config)?;
+    telemetry::install_metrics()?;
+    prepare_database(&ground.database_url, &clock)?;
+    let public_url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let app = open(config, Means::on(&ground, public_url.clone(), clock))?;
+    if ground.is_embedded() {
+        demo::load(&app).context("cannot load the demo data")?;
+    }
+    let background = match app.config.worker {
+        WorkerMode::Inline => Some(start_worker(&app, &ground.database_url)?),
+        WorkerMode::Off => None,
+    };
+    let metrics = metrics_listener(&app.config)?;
+    ground.write_address(address)?;
+    if ground.is_embedded() {
+        println!("{}", demo::welcome(&public_url));
+    }
+    tracing::info!(%address, version = openapi::VERSION, "serving");
+    let threads = std::thread::available_parallelism().map_or(2, usize::from);
+    let outcome = supervisor::serve_until_stopped(
+        &mut ground,
+        || {
+            let mut servers = vec![http_server(app, listener, threads)?];
+            servers.extend(metrics.map(telemetry::metrics_server).transpose()?);
+            Ok(servers)
+        },
+        || background.as_ref().map_or(Ok(()), is_running),
+    );
+    if let Some(background) = background {
+        background.stop(WORKER_PATIENCE);
+    }
+    ground.stop();
+    outcome
+}
+
+/// Runs the worker alone until a signal.
+///
+/// # Errors
+/// When a part does not start or ends by itself.
+pub fn run_worker(config: Config) -> anyhow::Result<()> {
+    let mut ground = Ground::start_or_attach(&config)?;
+    telemetry::install_metrics()?;
+    let public_url = config.http.public_url.clone().unwrap_or_default();
+    let app = open(config, Means::on(&ground, public_url, Clock::system()))?;
+    let background = start_worker(&app, &ground.database_url)?;
+    let metrics = metrics_listener(&app.config)?;
+    let outcome = supervisor::serve_until_stopped(
+        &mut ground,
+        || Ok(metrics.map(telemetry::metrics_server).transpose()?.into_iter().collect()),
+        || is_running(&background),
+    );
+    background.stop(WORKER_PATIENCE);
+    ground.stop();
+    outcome
+}
+
+fn start_worker(app: &App, database_url: &SecretString) -> anyhow::Result<Background> {
+    let worker = worker(app, database_url)?;
+    Background::start("worker", move |stop| async move { worker.run(stop).await })
+}
+
+fn is_running(worker: &Background) -> Result<(), String> {
+    if worker.has_ended() { Err("the worker ended by itself".to_owned()) } else { Ok(()) }
+}
+
+fn metrics_listener(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let Some(metrics) = config.http.metrics else { return Ok(None) };
+    let listener = supervisor::bind("METRICS_ADDR", metrics.addr, metrics.fall_back)?;
+    tracing::info!(address = %listener.local_addr()?, "metrics");
+    Ok(Some(listener))
+}
+
+/// Brings the database up to date and ends.
+///
+/// # Errors
+/// When the database cannot be reached or a migration fails.
+pub fn migrate(config: Config) -> anyhow::Result<()> {
+    let ground = Ground::start_or_attach(&config)?;
+    prepare_database(&ground.database_url, &Clock::system())?;
+    ground.stop();
+    Ok(())
+}
+
+/// Loads the demo data where it is missing.
+///
+/// # Errors
+/// When the database cannot be reached.
+pub fn load_demo(config: Config) -> anyhow::Result<()> {
+    with_app(config, |app, _| demo::load(app))
+}
+
+/// Removes everything and loads the demo data anew; embedded mode only.
+///
+/// # Errors
+/// Outside embedded mode, or when the database cannot be reached.
+pub fn reset_demo(config: Config) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        config.mode == crate::config::Mode::Embedded,
+        "demo reset removes all data and is for embedded mode only"
+    );
+    with_app(config, |app, url| {
+        demo::clear(url)?;
+        prepare_database(url, &app.clock)?;
+        demo::load(app)
+    })
+}
+
+fn with_app(
+    config: Config,
+    work: impl FnOnce(&App, &SecretString) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let ground = Ground::start_or_attach(&config)?;
+    let clock = Clock::system();
+    prepare_database(&ground.database_url, &clock)?;
+    let public_url = config.http.public_url.clone().unwrap_or_default();
+    let app = open(config, Means::on(&ground, public_url, clock))?;
+    let outcome = work(&app, &ground.database_url);
+    drop(app);
+    ground.stop();
+    outcome
+}
+
+/// A member of staff to be made from the command line.
+pub struct NewUser {
+    /// What the person types to log in.
+    pub login: String,
+    /// Name that others see.
+    pub display_name: String,
+    /// Address for password resets.
+    pub email: String,
+    /// Roles of staff.
+    pub roles: Vec<String>,
+    /// The first password.
+    pub password: SecretString,
+}
+
+/// Makes a member of staff.
+///
+/// # Errors
+/// When a role is unknown, the password too weak or the login taken.
+pub fn create_user(config: Config, user: NewUser) -> anyhow::Result<()> {
+    with_app(config, |_, _| {
+        anyhow::bail!("{} cannot be made yet", user.login)
+    })
 }
 
 /// The HTTP server on a bound listener, with `threads` event loops. It does not handle signals: its owner stops it.

@@ -55,6 +55,7 @@ error_codes! {
     SEPARATION_OF_DUTIES "separation_of_duties" 403 "须由他人处理" "Somebody else must do this" "您与该订单有关（本人账号，或曾创建、编辑、提交），须由其他同事处理。" "You are involved in this filing (own account, or created, edited or submitted it); a colleague must handle it."
     REVEAL_NOT_ALLOWED "reveal_not_allowed" 403 "不能查看明文" "Clear text not allowed" "仅所有者、持有任务的审核员或处理中提交的管局专员可以查看。" "Only the owner, the reviewer holding the task or the operator of a live submission may see it."
     NOT_FOUND "not_found" 404 "未找到" "Not found" "该资源不存在，或不属于您。" "It does not exist, or it is not yours."
+    CALENDAR_NOT_LOADED "calendar_not_loaded" 404 "日历尚未加载" "Calendar not loaded" "该年份的工作日历尚未加载。" "The working-day calendar of this year is not loaded."
     ROUTE_NOT_FOUND "route_not_found" 404 "没有此地址" "No such address" "此地址不存在，请查看 /openapi.json。" "There is nothing at this address; see /openapi.json."
     METHOD_NOT_ALLOWED "method_not_allowed" 405 "方法不允许" "Method not allowed" "此地址不支持该方法，请查看 Allow 头。" "This address does not take that method; see the Allow header."
     NOT_ACCEPTABLE "not_acceptable" 406 "无法提供该格式" "Not acceptable" "此地址不提供所请求的格式。" "This address does not offer the format asked for."

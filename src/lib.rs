@@ -31,3 +31,6 @@ pub mod backdrop_shipments;
 pub mod bureau_submissions;
 pub mod notifications;
 pub mod health;
+
+// For trying out.
+pub mod demo;

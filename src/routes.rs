@@ -4,14 +4,24 @@ use actix_web::{HttpRequest, dev::ResourceDef};
 use serde_json::{Value, json};
 use utoipa_actix_web::service_config::ServiceConfig;
 
+use crate::app::App;
 use crate::error::ApiError;
 use crate::error_codes as codes;
+use crate::kernel::jobs::Registry;
 
 /// Adds every feature's routes, in the order of the work.
 pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
+    crate::catalogue::routes(cfg);
     crate::backdrop_shipments::routes(cfg);
+    crate::notifications::routes(cfg);
     crate::health::routes(cfg);
+}
+
+/// Registers every feature's background jobs.
+pub fn register_jobs(registry: &mut Registry, app: &App) {
+    crate::catalogue::jobs::register(registry, app);
+    crate::notifications::register(registry, app);
 }
 
 /// Tags of the document, in the order that Swagger UI shows.

@@ -22,7 +22,7 @@ mod background;
 mod run;
 
 pub use background::Background;
-pub use run::{run_until_stopped, serve_until_stopped};
+pub use run::serve_until_stopped;
 
 /// Name of the database and of the bucket in embedded mode.
 const NAME: &str = "beian";

@@ -119,14 +119,15 @@ impl EmbeddedPostgres {
         let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
         anyhow::ensure!(!database.is_empty() && database.chars().all(is_plain), "not a plain database name");
         let mut conn = PgConnection::establish(self.database_url("postgres").expose_secret())?;
-        match diesel::sql_query(format!("CREATE DATABASE {database}")).execute(&mut conn) {
-            Err(diesel::result::Error::DatabaseError(_, info))
-                if info.message().contains("already exists") =>
-            {
-                Ok(())
-            }
-            other => Ok(other.map(|_| ())?),
+        let exists = diesel::select(
+            diesel::dsl::sql::<diesel::sql_types::Bool>("EXISTS (SELECT FROM pg_database WHERE datname = ")
+                .bind::<diesel::sql_types::Text, _>(database)
+                .sql(")"),
+        );
+        if !exists.get_result::<bool>(&mut conn)? {
+            diesel::sql_query(format!("CREATE DATABASE {database}")).execute(&mut conn)?;
         }
+        Ok(())
     }
 
     /// Process number of the server.

@@ -8,6 +8,7 @@
 use std::convert::Infallible;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -63,10 +64,11 @@ pub struct EmbeddedS3 {
 /// When the address is not on the loopback or taken, or the folder cannot be used.
 pub fn start(options: &S3Options) -> anyhow::Result<EmbeddedS3> {
     anyhow::ensure!(options.listen.ip().is_loopback(), "the embedded store listens on the loopback only");
+    // Pictures of persons lie here: nobody else on this machine may read them.
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&options.data_dir)?;
     for bucket in &options.buckets {
         fs::create_dir_all(options.data_dir.join(bucket))?;
     }
-    fs::create_dir_all(&options.data_dir)?;
     let files = s3s_fs::FileSystem::new(&options.data_dir)
         .map_err(|error| anyhow::anyhow!("cannot use {}: {error:?}", options.data_dir.display()))?;
     let mut builder = S3ServiceBuilder::new(careful::Careful::new(files));

@@ -1,5 +1,11 @@
 //! The outside world.
 //!
+//! [`email`] and [`sms`] are traits with real clients and a stand-in for embedded mode that a person can read.
 //! [`storage`] is one concrete S3 client without a trait: tests use a real S3 protocol too.
 
+mod delivery;
+pub mod email;
+pub mod sms;
 pub mod storage;
+
+pub use delivery::DeliveryError;

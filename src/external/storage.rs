@@ -12,10 +12,12 @@ use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{
     BehaviorVersion, Credentials, Region, RequestChecksumCalculation, ResponseChecksumValidation,
+    SharedHttpClient,
 };
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
 use aws_sdk_s3::primitives::ByteStream;
+use aws_smithy_http_client::tls;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, Utc};
@@ -82,10 +84,11 @@ impl Storage {
     #[must_use]
     pub fn new(config: &StorageConfig) -> Self {
         let public = config.public_endpoint.as_ref().or(config.endpoint.as_ref());
+        let http = http_client(config.endpoint.as_deref());
         Storage {
             bucket: config.bucket.clone(),
-            client: client(config, config.endpoint.as_ref()),
-            public: client(config, public),
+            client: client(config, config.endpoint.as_ref(), http.clone()),
+            public: client(config, public, http),
         }
     }
 
@@ -290,12 +293,19 @@ impl Storage {
     }
 }
 
-fn client(config: &StorageConfig, endpoint: Option<&String>) -> Client {
+/// Reading the system's certificates takes time, so that is left out where there is no TLS.
+fn http_client(endpoint: Option<&str>) -> SharedHttpClient {
+    let builder = aws_smithy_http_client::Builder::new();
+    if endpoint.is_some_and(|endpoint| endpoint.starts_with("http://")) {
+        builder.build_http()
+    } else {
+        builder.tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring)).build_https()
+    }
+}
+
+fn client(config: &StorageConfig, endpoint: Option<&String>, http: SharedHttpClient) -> Client {
     let secret = config.secret_access_key.expose_secret();
     let credentials = Credentials::new(&config.access_key_id, secret, None, None, "settings");
-    let tls = aws_smithy_http_client::tls::Provider::Rustls(
-        aws_smithy_http_client::tls::rustls_provider::CryptoMode::Ring,
-    );
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(3))
         .read_timeout(Duration::from_secs(10))
@@ -304,7 +314,7 @@ fn client(config: &StorageConfig, endpoint: Option<&String>) -> Client {
         .build();
     let builder = aws_sdk_s3::Config::builder()
         .behavior_version(BehaviorVersion::latest())
-        .http_client(aws_smithy_http_client::Builder::new().tls_provider(tls).build_https())
+        .http_client(http)
         .credentials_provider(credentials)
         .region(Region::new(config.region.clone()))
         .timeout_config(timeouts)

@@ -1,19 +1,26 @@
 //! 备案订单: one request to change filed data, from the draft to the bureau's decision.
 //!
 //! `workflow` is the whole state machine, pure. `act` alone changes a status; other features' handlers and jobs enter
-//! through [`lock`] and [`act`]. `access` says who may see what.
+//! through [`lock`] and [`act`]. `access` says who may see what. `rules`, `diff`, `requirements` and `kinds` are pure.
 
 mod access;
 mod act;
+pub mod diff;
 mod events;
+pub mod kinds;
 pub mod model;
 pub mod rejections;
+pub mod requirements;
+pub mod rules;
 mod submission;
 pub mod workflow;
+
+#[cfg(test)]
+pub(crate) mod sample;
 
 pub use access::{ensure_separate, may_open_files, owned, visible};
 pub use act::{Ctx, Input, act, deadline, ensure_allowed, facts, lock, touch};
 pub use events::record as record_event;
 pub use model::Filing;
-pub use submission::{Acceptance, person_hash};
+pub use submission::Acceptance;
 pub use workflow::{Action, Side, Status};

@@ -8,9 +8,8 @@ use super::act::Ctx;
 use super::model::{self, Filing};
 use crate::error::{ApiError, ApiResult};
 use crate::kernel::ids::{ContentId, RevisionId, TermsId};
-use crate::kernel::pii;
 use crate::schema::{filing_revisions, filings};
-use crate::websites::content::{ResponsiblePerson, WebsiteContent};
+use crate::websites::content::WebsiteContent;
 use crate::{attachments, websites};
 
 /// Acceptance of terms and consent at a submission.
@@ -24,19 +23,6 @@ pub struct Acceptance {
     pub accepted_by_name: Option<String>,
     /// `app`, or the partner client's id.
     pub client: String,
-}
-
-/// Keyed hash of a person's name, certificate type and number: whether two revisions name the same person.
-pub fn person_hash(person: &ResponsiblePerson) -> Vec<u8> {
-    let number = person.certificate_number.as_ref().map_or("", |number| number.expose());
-    pii::keyed_hash(
-        "responsible_person",
-        &[
-            person.name.as_deref().unwrap_or_default(),
-            person.certificate_type.as_deref().unwrap_or_default(),
-            &number.to_uppercase(),
-        ],
-    )
 }
 
 /// Freezes the content as the next revision; the next edit makes a row of its own.
@@ -58,7 +44,7 @@ pub(super) fn freeze(conn: &mut PgConnection, ctx: &Ctx, filing: Filing, accepta
             filing_revisions::accepted_by_name.eq(&acceptance.accepted_by_name),
             filing_revisions::accepted_client.eq(&acceptance.client),
             filing_revisions::accepted_address.eq(ctx.actor.address.map(|address| address.to_string())),
-            filing_revisions::person_hash.eq(person_hash(&content.responsible_person)),
+            filing_revisions::person_hash.eq(content.responsible_person.person_hash().unwrap_or_default()),
         ))
         .execute(conn)?;
     attachments::freeze(conn, filing.id, id)?;

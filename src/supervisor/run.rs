@@ -5,14 +5,13 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use anyhow::bail;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 
 use super::Ground;
 
 /// How often the ground is looked at.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Runs HTTP servers on this thread until SIGINT or SIGTERM, then lets requests in flight end (each server
+/// Runs HTTP servers (none is fine, for a process that has only background work) on this thread until SIGINT or SIGTERM, then lets requests in flight end (each server
 /// has its own time limit for that). `start` makes the servers inside the runtime; `is_healthy` is asked
 /// now and then and gives a reason to stop.
 ///
@@ -66,43 +65,6 @@ pub fn serve_until_stopped(
             Some(reason) => bail!("{reason}"),
         }
     })
-}
-
-/// Runs `work` on this thread until SIGINT or SIGTERM makes the value that it watches true and it ends.
-///
-/// # Errors
-/// When the ground failed.
-pub fn run_until_stopped<F, Fut>(ground: &mut Ground, work: F) -> anyhow::Result<()>
-where
-    F: FnOnce(watch::Receiver<bool>) -> Fut,
-    Fut: Future<Output = ()>,
-{
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
-        let mut signals = Signals::new()?;
-        let (stop, stopped) = watch::channel(false);
-        let mut work = std::pin::pin!(work(stopped));
-        loop {
-            tokio::select! {
-                () = work.as_mut() => return Ok(()),
-                name = signals.next() => {
-                    let is_second = *stop.borrow();
-                    tracing::info!(signal = name, is_second, "stopping");
-                    if is_second {
-                        return Ok(());
-                    }
-                    let _ = stop.send(true);
-                }
-                () = tokio::time::sleep(LOOK) => {
-                    if let Some(reason) = ground.failure() {
-                        bail!("{reason}");
-                    }
-                }
-            }
-        }
-    });
-    runtime.shutdown_timeout(Duration::from_secs(1));
-    outcome
 }
 
 /// The two signals that mean "please stop".

@@ -148,7 +148,7 @@ pub struct WebsiteDomain {
 pub struct PreApproval {
     /// Code of the dictionary `pre_approval_type`.
     #[serde(rename = "type")]
-    #[schema(required, max_length = 50, example = "publication")]
+    #[schema(required, max_length = 50, example = "publishing")]
     pub kind: Option<String>,
     /// Number of the approval document.
     #[schema(required, max_length = 100, example = "新出网证（京）字001号")]

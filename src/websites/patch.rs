@@ -204,11 +204,10 @@ fn complete_domains(domains: &mut JsonList<WebsiteDomain>, base: &[WebsiteDomain
         match base.iter().find(|known| ascii.is_some() && ascii_form(&known.name) == ascii) {
             Some(known) => *domain = known.clone(),
             None => {
-                *domain = WebsiteDomain {
-                    name: domain.name.clone(),
-                    unicode_name: unicode_form(&domain.name),
-                    expires_on: None,
-                }
+                // Unicode is stored in its ASCII form; anything else stays as typed, for the rule to name its fault.
+                let unicode_name = unicode_form(&domain.name);
+                let name = ascii.filter(|_| !domain.name.is_ascii()).unwrap_or_else(|| domain.name.clone());
+                *domain = WebsiteDomain { name, unicode_name, expires_on: None };
             }
         }
     }

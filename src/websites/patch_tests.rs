@@ -101,6 +101,7 @@ fn a_domain_is_named_and_keeps_what_is_filed_about_it() {
         ))
         .unwrap();
     assert_eq!(changed.domains[0], base().domains[0]);
+    assert_eq!(changed.domains[1].name, "xn--efv.cn");
     assert_eq!(changed.domains[1].unicode_name.as_deref(), Some("新.cn"));
     assert_eq!(changed.domains[1].expires_on, None);
     let odd = base().apply(&patch(json!({"domains": [{"name": "http://a b"}]}))).unwrap();

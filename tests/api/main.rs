@@ -1,4 +1,7 @@
 //! All integration tests: one binary, so that they link once.
 
+mod support;
+
 mod embedded;
+mod kernel;
 mod storage_contract;

@@ -267,6 +267,7 @@ fn downloads_carry_a_safe_name_and_the_declared_type() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the store keeps real time")]
 fn the_client_copies_lists_and_deletes() {
     let store = Store::new();
     let (first, second) = (store.key("a/first"), store.key("b/second"));

@@ -62,8 +62,8 @@ pub async fn answer(service: &S3Service, cors: &Cors, request: HttpRequest) -> H
     let origin = request.headers().get(header::ORIGIN).cloned();
     let mut response = match check(&request) {
         _ if request.method() == Method::OPTIONS => cors.preflight(&request),
-        Err(refused) => refused,
-        Ok(()) => match service.call(request).await {
+        Some(refused) => refused,
+        None => match service.call(request).await {
             Ok(response) => response,
             Err(error) => {
                 let error: Box<dyn std::error::Error + Send + Sync> = error.into();
@@ -76,28 +76,26 @@ pub async fn answer(service: &S3Service, cors: &Cors, request: HttpRequest) -> H
     response
 }
 
-/// Everything that can be refused without knowing the keys.
-fn check(request: &HttpRequest) -> Result<(), HttpResponse> {
+/// The refusal of everything that can be refused without knowing the keys.
+fn check(request: &HttpRequest) -> Option<HttpResponse> {
     if !matches!(*request.method(), Method::GET | Method::HEAD | Method::PUT | Method::DELETE) {
-        return Err(refusal(
+        return Some(refusal(
             StatusCode::METHOD_NOT_ALLOWED,
             "MethodNotAllowed",
             "not a method of this store",
         ));
     }
     let Some(signed) = signed_headers(request.uri(), request.headers()) else {
-        return Err(refusal(StatusCode::FORBIDDEN, "AccessDenied", "a signature of version 4 is needed"));
+        return Some(refusal(StatusCode::FORBIDDEN, "AccessDenied", "a signature of version 4 is needed"));
     };
     // A header that the signature does not cover is the sender's, not the signer's: it could turn an
     // upload into a copy of another object, or change what is stored beside it.
     let is_uncovered = |name: &&HeaderName| {
         name.as_str().starts_with("x-amz-") && !signed.iter().any(|known| known == name.as_str())
     };
-    if let Some(name) = request.headers().keys().find(is_uncovered) {
-        let text = format!("the signature does not cover the header {name}");
-        return Err(refusal(StatusCode::FORBIDDEN, "AccessDenied", &text));
-    }
-    Ok(())
+    let name = request.headers().keys().find(is_uncovered)?;
+    let text = format!("the signature does not cover the header {name}");
+    Some(refusal(StatusCode::FORBIDDEN, "AccessDenied", &text))
 }
 
 /// Names of the headers that the signature says to cover; `None` without a signature. Whether the

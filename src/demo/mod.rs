@@ -1,0 +1,62 @@
+//! Demo data: people, filed websites, and one filing for each state that a page of the seed shows, with fixed ids, so that
+//! each example in Swagger UI executes as it stands. Loaded in embedded mode when the database is empty, or by
+//! `beian demo load`; `beian demo reset` starts over.
+
+mod filed;
+pub mod ids;
+mod people;
+
+use diesel::{Connection, PgConnection, QueryDsl, RunQueryDsl};
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::app::App;
+use crate::kernel::clock::Clock;
+use crate::schema::users;
+
+/// Password of every demo user.
+pub const PASSWORD: &str = "demo-password-2026";
+
+/// Loads the demo data, unless there are users already.
+///
+/// # Errors
+/// When the database fails.
+pub fn load(app: &App) -> anyhow::Result<()> {
+    let mut conn = app.db.connection().map_err(|error| anyhow::anyhow!("{error}"))?;
+    if users::table.count().get_result::<i64>(&mut conn)? > 0 {
+        return Ok(());
+    }
+    conn.transaction(|conn| load_people(conn, &app.clock))
+}
+
+/// Loads people and filed websites, without filings: what tests start from.
+///
+/// # Errors
+/// When the database fails.
+pub fn load_people(conn: &mut PgConnection, clock: &Clock) -> anyhow::Result<()> {
+    let now = clock.now();
+    people::load(conn, now)?;
+    filed::load(conn, now)
+}
+
+/// Removes all tables.
+///
+/// # Errors
+/// When the database fails.
+pub fn clear(database_url: &SecretString) -> anyhow::Result<()> {
+    let mut conn = PgConnection::establish(database_url.expose_secret())?;
+    for statement in ["DROP SCHEMA public CASCADE", "CREATE SCHEMA public"] {
+        diesel::sql_query(statement).execute(&mut conn)?;
+    }
+    Ok(())
+}
+
+/// What `serve` prints when everything runs.
+pub fn welcome(url: &str) -> String {
+    format!(
+        "\n  Beian is running.\n\n  Swagger UI     {url}/swagger-ui/\n  OpenAPI        {url}/openapi.json\n\n  Demo accounts  \
+         demo-applicant  demo-applicant-2  demo-reviewer  demo-reviewer-2  demo-senior-reviewer\n                 \
+         demo-logistics  demo-bureau  demo-support  demo-auditor  demo-admin\n  Password       {PASSWORD}\n\n  \
+         Try next       press Authorize in Swagger UI and log in, or run  examples/change-website.sh {url}\n  \
+         Stop           Ctrl-C\n"
+    )
+}

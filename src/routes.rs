@@ -19,6 +19,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::imports::routes(cfg);
     crate::filings::kinds::routes(cfg);
     crate::catalogue::routes(cfg);
+    crate::backdrop_shipments::routes(cfg);
     crate::notifications::routes(cfg);
     crate::audit::routes(cfg);
     crate::oversight::routes(cfg);

@@ -18,6 +18,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::websites::routes(cfg);
     crate::imports::routes(cfg);
     crate::filings::kinds::routes(cfg);
+    crate::filings::routes(cfg);
     crate::catalogue::routes(cfg);
     crate::backdrop_shipments::routes(cfg);
     crate::notifications::routes(cfg);

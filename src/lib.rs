@@ -26,6 +26,8 @@ pub mod oversight;
 // The work.
 pub mod catalogue;
 pub mod websites;
+pub mod overview;
+pub mod imports;
 pub mod filings;
 pub mod attachments;
 pub mod reviews;

@@ -14,7 +14,13 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
     crate::users::routes(cfg);
     crate::accounts::routes(cfg);
+    crate::overview::routes(cfg);
+    crate::websites::routes(cfg);
+    crate::imports::routes(cfg);
+    crate::filings::kinds::routes(cfg);
+    crate::filings::routes(cfg);
     crate::catalogue::routes(cfg);
+    crate::backdrop_shipments::routes(cfg);
     crate::notifications::routes(cfg);
     crate::audit::routes(cfg);
     crate::oversight::routes(cfg);

@@ -31,3 +31,27 @@ crate::text_enum! {
         Cancelled = "cancelled",
     }
 }
+
+/// Placeholder until the branch `bureau` is merged.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct BureauBody {
+    /// Paused.
+    pub is_paused: bool,
+}
+
+/// Placeholder.
+pub fn current(
+    _conn: &mut diesel::PgConnection,
+    _filing: crate::kernel::ids::FilingId,
+    _locale: crate::kernel::i18n::Locale,
+) -> diesel::QueryResult<Option<BureauBody>> {
+    Ok(None)
+}
+
+/// Placeholder.
+pub fn live_id(
+    _conn: &mut diesel::PgConnection,
+    _filing: crate::kernel::ids::FilingId,
+) -> diesel::QueryResult<Option<crate::kernel::ids::SubmissionId>> {
+    Ok(None)
+}

@@ -8,5 +8,6 @@ mod embedded;
 mod kernel;
 mod me;
 mod oversight;
+mod notifications;
 mod storage_contract;
 mod users;

@@ -14,6 +14,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
     crate::catalogue::routes(cfg);
     crate::backdrop_shipments::routes(cfg);
+    crate::bureau_submissions::routes(cfg);
     crate::notifications::routes(cfg);
     crate::health::routes(cfg);
 }
@@ -21,6 +22,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
 /// Registers every feature's background jobs.
 pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::catalogue::jobs::register(registry, app);
+    crate::bureau_submissions::jobs::register(registry, app);
     crate::notifications::register(registry, app);
 }
 

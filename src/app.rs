@@ -303,9 +303,7 @@ pub struct NewUser {
 /// # Errors
 /// When a role is unknown, the password too weak or the login taken.
 pub fn create_user(config: Config, user: NewUser) -> anyhow::Result<()> {
-    with_app(config, |_, _| {
-        anyhow::bail!("{} cannot be made yet", user.login)
-    })
+    with_app(config, |app, _| crate::users::create_from_command_line(app, user))
 }
 
 /// The HTTP server on a bound listener, with `threads` event loops. It does not handle signals: its owner stops it.

@@ -175,7 +175,8 @@ pub struct SmsPhone {
 
 /// Where a filing stands at the bureau.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct FilingBureau {
+#[schema(as = FilingBureau)]
+pub struct BureauBody {
     /// Province code of the bureau.
     #[schema(example = "110000")]
     pub bureau_code: String,
@@ -204,7 +205,7 @@ pub struct FilingBureau {
 /// A provincial bureau (通信管理局).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[schema(as = Bureau)]
-pub struct BureauBody {
+pub struct ProvincialBureau {
     /// Province code, GB/T 2260.
     #[schema(example = "110000")]
     pub code: String,
@@ -227,7 +228,7 @@ pub struct BureauBody {
 #[derive(Serialize, ToSchema)]
 pub struct BureauPage {
     /// The bureaus, by code.
-    pub items: Vec<BureauBody>,
+    pub items: Vec<ProvincialBureau>,
     /// Always null.
     pub next_cursor: Option<String>,
     /// Always false.
@@ -363,10 +364,10 @@ pub fn current(
     conn: &mut PgConnection,
     filing: FilingId,
     locale: Locale,
-) -> QueryResult<Option<FilingBureau>> {
+) -> QueryResult<Option<BureauBody>> {
     let Some((submission, bureau)) = model::latest(conn, filing)? else { return Ok(None) };
     let sms = sms(conn, &submission, locale)?;
-    Ok(Some(FilingBureau {
+    Ok(Some(BureauBody {
         name: locale.pick(&bureau.name_zh, &bureau.name_en).to_owned(),
         bureau_code: bureau.code,
         is_paused: bureau.paused_at.is_some(),
@@ -381,8 +382,8 @@ pub fn current(
 }
 
 /// A bureau as it is shown.
-pub fn bureau(row: Bureau, locale: Locale) -> BureauBody {
-    BureauBody {
+pub fn bureau(row: Bureau, locale: Locale) -> ProvincialBureau {
+    ProvincialBureau {
         name: locale.pick(&row.name_zh, &row.name_en).to_owned(),
         code: row.code,
         is_paused: row.paused_at.is_some(),

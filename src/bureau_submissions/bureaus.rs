@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::body::{self, BureauBody, BureauPage};
+use super::body::{self, ProvincialBureau, BureauPage};
 use super::model;
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
@@ -49,7 +49,7 @@ pub async fn list_bureaus(app: web::Data<App>, caller: Allowed<op::ListBureaus>)
 /// The bureau operator and the admin.
 #[utoipa::path(operation_id = "getBureau", tag = "bureau",
     params(("code" = String, Path, description = "Province code.", example = "110000")),
-    responses((status = 200, description = "The bureau.", body = BureauBody)))]
+    responses((status = 200, description = "The bureau.", body = ProvincialBureau)))]
 #[get("/v1/bureaus/{code}")]
 pub async fn get_bureau(
     app: web::Data<App>,
@@ -73,7 +73,7 @@ fn reply(row: model::Bureau, caller: &Caller) -> ApiResult<Reply> {
     params(("code" = String, Path, description = "Province code.", example = "310000"),
         ("Idempotency-Key" = Option<String>, Header, description = "Your own key; repeats return the first reply.", nullable = false),
         ("If-Match" = Option<String>, Header, description = "The ETag that you saw.", nullable = false)),
-    responses((status = 200, description = "The paused bureau.", body = BureauBody)))]
+    responses((status = 200, description = "The paused bureau.", body = ProvincialBureau)))]
 #[post("/v1/bureaus/{code}/pause")]
 pub async fn pause_bureau(
     app: web::Data<App>,
@@ -98,7 +98,7 @@ pub async fn pause_bureau(
         ("Idempotency-Key" = Option<String>, Header, description = "Your own key; repeats return the first reply.", nullable = false),
         ("If-Match" = Option<String>, Header, description = "The ETag that you saw.", nullable = false)),
     responses(
-        (status = 200, description = "The bureau.", body = BureauBody),
+        (status = 200, description = "The bureau.", body = ProvincialBureau),
         (status = 409, description = "`invalid_transition`"),
     ))]
 #[post("/v1/bureaus/{code}/resume")]

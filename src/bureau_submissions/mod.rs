@@ -18,8 +18,8 @@ mod rules;
 mod send;
 mod steps;
 
-pub use body::{FilingBureau, current};
-pub use model::{NewSubmission, cancel_queued, live_state, queue};
+pub use body::{BureauBody, current};
+pub use model::{NewSubmission, cancel_queued, live_id, live_state, queue};
 
 /// Adds this feature's routes.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {

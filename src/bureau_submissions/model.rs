@@ -195,6 +195,19 @@ pub fn live_state(conn: &mut PgConnection, filing: FilingId) -> QueryResult<Opti
         .optional()
 }
 
+/// The live submission of a filing.
+///
+/// # Errors
+/// When the database fails.
+pub fn live_id(conn: &mut PgConnection, filing: FilingId) -> QueryResult<Option<SubmissionId>> {
+    submissions::table
+        .filter(submissions::filing_id.eq(filing))
+        .filter(submissions::state.eq_any(LIVE))
+        .select(submissions::id)
+        .first(conn)
+        .optional()
+}
+
 /// Cancels a submission that has not been sent.
 ///
 /// # Errors

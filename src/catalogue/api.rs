@@ -60,13 +60,6 @@ impl InForce {
     }
 }
 
-/// A stable number for an ETag of what has no version column: it changes with the content.
-fn content_version(body: &impl Serialize) -> ApiResult<i32> {
-    use sha2::{Digest, Sha256};
-    let hash = Sha256::digest(serde_json::to_vec(body).map_err(ApiError::internal)?);
-    Ok(i32::from_be_bytes([hash[0] & 0x7f, hash[1], hash[2], hash[3]]))
-}
-
 fn text(zh: &str, en: &str) -> Text {
     Text { zh: zh.to_owned(), en: en.to_owned() }
 }

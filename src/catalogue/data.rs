@@ -373,7 +373,7 @@ loader!(/// Reasons for rejections, in the order in which a reviewer's form show
 loader!(/// The bureau's result codes and the items they become.
     bureau_results -> BureauResults as BureauResults, "bureau_results.json", parse);
 loader!(/// Dictionaries by name: `service_content`, `language`, `person_certificate_type`,
-    /// `organisation_certificate_type`, `subject_nature`, `pre_approval_type`, `access_method`, `filing_kind`,
+    /// `organisation_certificate_type`, `subject_nature`, `pre_approval_type`, `access_method`, `service_kind`, `filing_kind`,
     /// `material`, `staff_role`, `actor`, `rejection_source`, `charged_to`, `reveal_purpose`, `action`, `blocked_by`.
     dictionaries -> Named as Named, "dictionaries.json", parse);
 loader!(/// Statuses with labels by state machine: `filing`, `photo_verification`, `backdrop_shipment`, `tracking`,

@@ -6,7 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::data::{
-    BannedName, CalendarYear, Carrier, ChecklistItem, Entry, PhotoGuideItem, ProvinceRule, RejectionReason,
+    BannedName, CalendarYear, Carrier, ChecklistItem, Entry, Named, PhotoGuideItem, ProvinceRule, RejectionReason,
 };
 use crate::kernel::ids::{TermsId, UserId};
 use crate::kernel::working_days::Calendar;
@@ -215,6 +215,20 @@ pub fn checklist(conn: &mut PgConnection, stage: &str, on: NaiveDate) -> QueryRe
 /// The entries of a dictionary; empty when there is no such dictionary.
 pub fn dictionary(conn: &mut PgConnection, name: &str, on: NaiveDate) -> QueryResult<Vec<Entry>> {
     rows(conn, Catalogue::Dictionaries, &format!("{name}/"), on).map(data)
+}
+
+/// Every dictionary with its entries in force.
+pub fn dictionaries(conn: &mut PgConnection, on: NaiveDate) -> QueryResult<Named> {
+    let mut lists: Vec<(String, Vec<Entry>)> = Vec::new();
+    for row in rows::<Entry>(conn, Catalogue::Dictionaries, "", on)? {
+        let name = row.key.split('/').next().unwrap_or_default();
+        // An entry that an admin added stands behind the last dictionary.
+        match lists.iter_mut().find(|(known, _)| known == name) {
+            Some((_, entries)) => entries.push(row.data),
+            None => lists.push((name.to_owned(), vec![row.data])),
+        }
+    }
+    Ok(Named::new(lists))
 }
 
 /// An entry of a dictionary.

@@ -4,4 +4,5 @@ mod support;
 
 mod embedded;
 mod kernel;
+mod notifications;
 mod storage_contract;

@@ -5,7 +5,7 @@ use chrono::{Datelike, NaiveDate, Weekday};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{content_version, new_row, store_row};
+use super::{new_row, store_row};
 use crate::app::App;
 use crate::auth::{Allowed, op};
 use crate::catalogue::data::{CalendarDay as Day, CalendarYear as Year};
@@ -13,7 +13,7 @@ use crate::catalogue::jobs::recompute_deadlines;
 use crate::catalogue::model::{self, Catalogue, Row};
 use crate::error::{ApiError, ApiResult, FieldError, Place};
 use crate::error_codes as codes;
-use crate::kernel::etag::etag;
+use crate::kernel::etag::{content_version, etag};
 use crate::kernel::i18n::{Bilingual, Locale};
 use crate::kernel::jobs;
 use crate::kernel::json::{Json, Path};

@@ -5,14 +5,14 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{RowCode, content_version, new_row, put_row, text};
+use super::{RowCode, new_row, put_row, text};
 use crate::app::App;
 use crate::auth::{Allowed, op};
 use crate::catalogue::data::{self, PhotoGuideItem as Sentence, with_provider};
 use crate::catalogue::model::{self, Catalogue, Row};
 use crate::error::ApiResult;
 use crate::kernel::clock::shanghai_date;
-use crate::kernel::etag::etag;
+use crate::kernel::etag::{content_version, etag};
 use crate::kernel::i18n::Locale;
 use crate::kernel::json::{Json, Path};
 use crate::kernel::reply::Reply;

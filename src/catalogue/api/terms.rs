@@ -7,14 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::content_version;
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, op};
 use crate::catalogue::model::{self, Terms, TermsKind};
 use crate::error::{ApiError, ApiResult, violated_constraint};
 use crate::error_codes as codes;
-use crate::kernel::etag::etag;
+use crate::kernel::etag::{content_version, etag};
 use crate::kernel::i18n::Locale;
 use crate::kernel::idempotency::Idempotency;
 use crate::kernel::ids::TermsId;

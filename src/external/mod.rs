@@ -2,4 +2,6 @@
 //!
 //! [`storage`] is one concrete S3 client without a trait: tests use a real S3 protocol too.
 
+pub mod scanner;
 pub mod storage;
+pub mod uploads;

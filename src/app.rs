@@ -13,17 +13,19 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi, oauth};
 
 use crate::auth::{SessionCache, TokenKeys};
 use crate::config::{Config, Secrets, StorageConfig, WorkerMode};
-use crate::external::storage::Storage;
+use crate::external::{bureau::BureauGateway, email::Mailer, sms::SmsSender, storage::Storage};
 use crate::kernel::jobs::{Registry, Waker, Worker};
 use crate::kernel::pii::{self, Keyring};
 use crate::kernel::{clock::Clock, db::Db, envelope, json::BodySchemas, rate_limit::RateLimit};
 use crate::supervisor::{self, Background, Ground};
-use crate::{demo, openapi, routes, telemetry};
+use crate::{demo, external, openapi, routes, telemetry};
 
 /// Every migration, in the binary.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
 /// Connections of the worker, beside those of the requests.
 const WORKER_CONNECTIONS: u32 = 2;
+/// How long the job in hand may take when the program stops; what is left is found by the next start.
+const WORKER_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Everything that handlers and jobs need; cheap to clone.
 #[derive(Clone)]
@@ -41,6 +43,12 @@ pub struct Parts {
     pub clock: Clock,
     /// The object store.
     pub storage: Storage,
+    /// Carries e-mail.
+    pub mailer: Arc<dyn Mailer>,
+    /// Carries SMS.
+    pub sms: Arc<dyn SmsSender>,
+    /// Carries packages to the bureau.
+    pub bureau: Arc<dyn BureauGateway>,
     /// Signs and reads access tokens.
     pub tokens: TokenKeys,
     /// Sessions verified a moment ago.
@@ -77,6 +85,18 @@ pub struct Means {
     pub clock: Clock,
 }
 
+impl Means {
+    fn on(ground: &Ground, public_url: String, clock: Clock) -> Self {
+        Self {
+            database_url: ground.database_url.clone(),
+            storage: ground.storage.clone(),
+            secrets: ground.secrets.clone(),
+            public_url,
+            clock,
+        }
+    }
+}
+
 /// Connects to database and store.
 ///
 /// # Errors
@@ -91,6 +111,9 @@ pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
         clock: means.clock,
         sessions: SessionCache::default(),
         waker: Waker::default(),
+        mailer: external::email::from_config(&config.mail, &config.data_dir)?,
+        sms: external::sms::for_mode(config.mode, &db),
+        bureau: external::bureau::for_setting(config.bureau_gateway),
         db,
         config,
     }))
@@ -143,49 +166,32 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
     telemetry::install_metrics()?;
     prepare_database(&ground.database_url, &clock)?;
     let public_url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let means = Means {
-        database_url: ground.database_url.clone(),
-        storage: ground.storage.clone(),
-        secrets: ground.secrets.clone(),
-        public_url: public_url.clone(),
-        clock,
-    };
-    let app = open(config, means)?;
+    let app = open(config, Means::on(&ground, public_url.clone(), clock))?;
     if ground.is_embedded() {
         demo::load(&app).context("cannot load the demo data")?;
     }
     let background = match app.config.worker {
-        WorkerMode::Inline => {
-            let worker = worker(&app, &ground.database_url)?;
-            Some(Background::start("worker", move |stop| async move { worker.run(stop).await })?)
-        }
+        WorkerMode::Inline => Some(start_worker(&app, &ground.database_url)?),
         WorkerMode::Off => None,
     };
+    let metrics = metrics_listener(&app.config)?;
     ground.write_address(address)?;
     if ground.is_embedded() {
         println!("{}", demo::welcome(&public_url));
     }
     tracing::info!(%address, version = openapi::VERSION, "serving");
-    let metrics = app.config.http.metrics;
     let threads = std::thread::available_parallelism().map_or(2, usize::from);
     let outcome = supervisor::serve_until_stopped(
         &mut ground,
         || {
             let mut servers = vec![http_server(app, listener, threads)?];
-            if let Some(metrics) = metrics {
-                let listener = supervisor::bind("METRICS_ADDR", metrics.addr, metrics.fall_back)?;
-                tracing::info!(address = %listener.local_addr()?, "metrics");
-                servers.push(telemetry::metrics_server(listener)?);
-            }
+            servers.extend(metrics.map(telemetry::metrics_server).transpose()?);
             Ok(servers)
         },
-        || match &background {
-            Some(background) if background.has_ended() => Err("the worker ended by itself".to_owned()),
-            _ => Ok(()),
-        },
+        || background.as_ref().map_or(Ok(()), is_running),
     );
     if let Some(background) = background {
-        background.stop(Duration::from_secs(20));
+        background.stop(WORKER_PATIENCE);
     }
     ground.stop();
     outcome
@@ -194,24 +200,38 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
 /// Runs the worker alone until a signal.
 ///
 /// # Errors
-/// When a part does not start.
+/// When a part does not start or ends by itself.
 pub fn run_worker(config: Config) -> anyhow::Result<()> {
     let mut ground = Ground::start_or_attach(&config)?;
     telemetry::install_metrics()?;
-    let clock = Clock::system();
     let public_url = config.http.public_url.clone().unwrap_or_default();
-    let means = Means {
-        database_url: ground.database_url.clone(),
-        storage: ground.storage.clone(),
-        secrets: ground.secrets.clone(),
-        public_url,
-        clock,
-    };
-    let app = open(config, means)?;
-    let worker = worker(&app, &ground.database_url)?;
-    let outcome = supervisor::run_until_stopped(&mut ground, |stop| async move { worker.run(stop).await });
+    let app = open(config, Means::on(&ground, public_url, Clock::system()))?;
+    let background = start_worker(&app, &ground.database_url)?;
+    let metrics = metrics_listener(&app.config)?;
+    let outcome = supervisor::serve_until_stopped(
+        &mut ground,
+        || Ok(metrics.map(telemetry::metrics_server).transpose()?.into_iter().collect()),
+        || is_running(&background),
+    );
+    background.stop(WORKER_PATIENCE);
     ground.stop();
     outcome
+}
+
+fn start_worker(app: &App, database_url: &SecretString) -> anyhow::Result<Background> {
+    let worker = worker(app, database_url)?;
+    Background::start("worker", move |stop| async move { worker.run(stop).await })
+}
+
+fn is_running(worker: &Background) -> Result<(), String> {
+    if worker.has_ended() { Err("the worker ended by itself".to_owned()) } else { Ok(()) }
+}
+
+fn metrics_listener(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+    let Some(metrics) = config.http.metrics else { return Ok(None) };
+    let listener = supervisor::bind("METRICS_ADDR", metrics.addr, metrics.fall_back)?;
+    tracing::info!(address = %listener.local_addr()?, "metrics");
+    Ok(Some(listener))
 }
 
 /// Brings the database up to date and ends.
@@ -256,14 +276,8 @@ fn with_app(
     let ground = Ground::start_or_attach(&config)?;
     let clock = Clock::system();
     prepare_database(&ground.database_url, &clock)?;
-    let means = Means {
-        database_url: ground.database_url.clone(),
-        storage: ground.storage.clone(),
-        secrets: ground.secrets.clone(),
-        public_url: config.http.public_url.clone().unwrap_or_default(),
-        clock,
-    };
-    let app = open(config, means)?;
+    let public_url = config.http.public_url.clone().unwrap_or_default();
+    let app = open(config, Means::on(&ground, public_url, clock))?;
     let outcome = work(&app, &ground.database_url);
     drop(app);
     ground.stop();

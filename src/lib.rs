@@ -18,11 +18,16 @@ pub mod supervisor;
 
 // People.
 pub mod auth;
+pub mod users;
+pub mod accounts;
 pub mod audit;
+pub mod oversight;
 
 // The work.
 pub mod catalogue;
 pub mod websites;
+pub mod overview;
+pub mod imports;
 pub mod filings;
 pub mod attachments;
 pub mod reviews;

@@ -12,11 +12,31 @@ use crate::kernel::jobs::Registry;
 /// Adds every feature's routes, in the order of the work.
 pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
+    crate::users::routes(cfg);
+    crate::accounts::routes(cfg);
+    crate::overview::routes(cfg);
+    crate::websites::routes(cfg);
+    crate::imports::routes(cfg);
+    crate::filings::kinds::routes(cfg);
+    crate::filings::routes(cfg);
+    crate::attachments::routes(cfg);
+    crate::catalogue::routes(cfg);
+    crate::backdrop_shipments::routes(cfg);
+    crate::bureau_submissions::routes(cfg);
+    crate::notifications::routes(cfg);
+    crate::audit::routes(cfg);
+    crate::oversight::routes(cfg);
     crate::health::routes(cfg);
 }
 
 /// Registers every feature's background jobs.
-pub fn register_jobs(_registry: &mut Registry, _app: &App) {}
+pub fn register_jobs(registry: &mut Registry, app: &App) {
+    crate::auth::jobs::register(registry, app);
+    crate::catalogue::jobs::register(registry, app);
+    crate::attachments::register(registry, app);
+    crate::bureau_submissions::jobs::register(registry, app);
+    crate::notifications::register(registry, app);
+}
 
 /// Tags of the document, in the order that Swagger UI shows.
 pub fn tags() -> Value {

@@ -7,15 +7,15 @@ use std::sync::OnceLock;
 
 use chrono::{DateTime, FixedOffset, NaiveDate};
 
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 mod indexed;
 
 pub use indexed::Named;
 
 /// A text in both languages.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
     /// Simplified Chinese.
@@ -37,7 +37,7 @@ pub fn with_provider(text: &str, provider_name: &str) -> String {
 }
 
 /// A reason for a rejection (domain: rejections).
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RejectionReason {
     /// Stable code, for example `SITE_NAME_INVALID`.
@@ -94,7 +94,7 @@ impl BureauResults {
 }
 
 /// An entry of a dictionary or of a list of statuses.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Entry {
     /// Stable code.
@@ -137,7 +137,7 @@ impl Entry {
 }
 
 /// A courier company.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Carrier {
     /// Kuaidi100's code of the company; our code too.
@@ -163,7 +163,7 @@ pub struct TrackerCode {
 }
 
 /// A word or prefix that a website's name may not have.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct BannedName {
     /// The word.
@@ -176,7 +176,7 @@ pub struct BannedName {
 }
 
 /// A document that a province asks for.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProvinceProof {
     /// Code of the dictionary `material`.
@@ -191,7 +191,7 @@ pub struct ProvinceProof {
 
 /// What a province asks for beyond the default. The row with the latest `effective_from` that is not in the future
 /// counts; a province without a row asks for nothing extra: no SMS verification, no recheck, no proofs.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProvinceRule {
     /// GB/T 2260 code of the province.
@@ -211,7 +211,7 @@ pub struct ProvinceRule {
 }
 
 /// A sentence of the photo guide.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PhotoGuideItem {
     /// Stable code.
@@ -247,7 +247,7 @@ pub struct PhotoGuide {
 }
 
 /// A point that a reviewer ticks off.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ChecklistItem {
     /// `initial_review` or `photo_review`.
@@ -305,7 +305,7 @@ pub struct EventType {
 }
 
 /// A named day of the official calendar.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalendarDay {
     /// The date.
@@ -317,7 +317,7 @@ pub struct CalendarDay {
 }
 
 /// The official calendar of a year.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct CalendarYear {
     /// The year.
@@ -373,7 +373,7 @@ loader!(/// Reasons for rejections, in the order in which a reviewer's form show
 loader!(/// The bureau's result codes and the items they become.
     bureau_results -> BureauResults as BureauResults, "bureau_results.json", parse);
 loader!(/// Dictionaries by name: `service_content`, `language`, `person_certificate_type`,
-    /// `organisation_certificate_type`, `subject_nature`, `pre_approval_type`, `access_method`, `filing_kind`,
+    /// `organisation_certificate_type`, `subject_nature`, `pre_approval_type`, `access_method`, `service_kind`, `filing_kind`,
     /// `material`, `staff_role`, `actor`, `rejection_source`, `charged_to`, `reveal_purpose`, `action`, `blocked_by`.
     dictionaries -> Named as Named, "dictionaries.json", parse);
 loader!(/// Statuses with labels by state machine: `filing`, `photo_verification`, `backdrop_shipment`, `tracking`,

@@ -1,19 +1,20 @@
-//! Rules as data: rejection reasons, dictionaries, carriers, province rules, photo guide, terms, calendar, regions.
+//! Rules as data: rejection reasons, dictionaries, carriers, province rules, photo guide, checklists, terms, calendar, regions.
+//!
+//! The shipped rows (`data`) are put into the database at every start (`seed`); from then on the database decides, read by
+//! the typed functions of `model`, and the admin changes it row by row. A row counts from its `effective_from` until a
+//! newer one of the same key. Loading a calendar year recomputes provisional deadlines (`recompute`).
 
+mod api;
 pub mod data;
+pub mod jobs;
+pub mod model;
+mod recompute;
 pub mod regions;
+mod seed;
 
-use chrono::NaiveDate;
-use diesel::{PgConnection, QueryResult};
-
-use crate::kernel::working_days::Calendar;
-
-/// The loaded working-day calendar.
-pub fn calendar(_conn: &mut PgConnection) -> QueryResult<Calendar> {
-    Ok(Calendar::new([]))
-}
-
-/// What a province asks for on a date.
-pub fn province_rule(_conn: &mut PgConnection, code: &str, on: NaiveDate) -> QueryResult<data::ProvinceRule> {
-    Ok(data::province_rule(code, on).cloned().unwrap_or_else(|| unreachable!("replaced by the branch `filed`")))
-}
+pub use api::routes;
+pub use model::{
+    Terms, TermsKind, banned_names, calendar, carrier, carriers, checklist, current_terms, dictionaries, dictionary,
+    dictionary_entry, photo_guide_items, province_rule, province_rules, rejection_reason, rejection_reasons,
+};
+pub use seed::seed;

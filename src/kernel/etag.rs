@@ -16,6 +16,15 @@ pub fn etag(version: i32, view: &str, locale: Locale) -> String {
     format!("\"{version}.{}\"", hex::encode(&hash[..4]))
 }
 
+/// A stable number for the ETag of what has no version column: it changes with the content.
+///
+/// # Errors
+/// When the body cannot be serialised.
+pub fn content_version(body: &impl serde::Serialize) -> Result<i32, ApiError> {
+    let hash = Sha256::digest(serde_json::to_vec(body).map_err(ApiError::internal)?);
+    Ok(i32::from_be_bytes([hash[0] & 0x7f, hash[1], hash[2], hash[3]]))
+}
+
 /// `If-Match` of a request: the version that the client saw.
 #[derive(Clone, Copy, Debug)]
 pub struct IfMatch(Expected);
@@ -66,7 +75,9 @@ impl FromRequest for IfMatch {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let Some(value) = req.headers().get(header::IF_MATCH) else { return ready(Ok(Self(Expected::Absent))) };
+        let Some(value) = req.headers().get(header::IF_MATCH) else {
+            return ready(Ok(Self(Expected::Absent)));
+        };
         let read = || {
             let text = value.to_str().ok()?.trim();
             if text == "*" {
@@ -88,8 +99,10 @@ impl FromRequest for IfMatch {
 
 /// Whether `If-None-Match` names this ETag: the client has the current state.
 pub fn is_not_modified(req: &HttpRequest, etag: &str) -> bool {
-    req.headers()
-        .get(header::IF_NONE_MATCH)
-        .and_then(|value| value.to_str().ok())
-        .is_some_and(|value| value.split(',').any(|item| matches!(item.trim().trim_start_matches("W/"), "*") || item.trim().trim_start_matches("W/") == etag))
+    req.headers().get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).is_some_and(|value| {
+        value.split(',').any(|item| {
+            matches!(item.trim().trim_start_matches("W/"), "*")
+                || item.trim().trim_start_matches("W/") == etag
+        })
+    })
 }

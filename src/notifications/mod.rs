@@ -1,21 +1,71 @@
-//! What people are told: inbox, e-mail and SMS, sent by jobs from the outbox.
+//! What people are told: inbox, e-mail and SMS. A notification is one event for one user over one channel:
+//! `queued → sent`, or `failed` between tries, `dead` after the last one, `suppressed` when it must not or cannot go.
+//!
+//! Whoever records a timeline event calls [`announce`] in the same transaction; jobs do the rest. The texts are in
+//! [`texts`] and its template files. `auth` and `users` enqueue mails about accounts by the kinds in [`jobs`].
 
+mod account;
+mod api;
+mod facts;
+mod fan_out;
+pub mod jobs;
+mod model;
+mod rules;
+mod send;
 pub mod texts;
+mod webhooks;
 
-/// The `webhooks` object of the OpenAPI document: one entry for each event type that partners can receive.
-pub fn webhooks_document() -> serde_json::Value {
-    serde_json::json!({})
+use chrono::{DateTime, Utc};
+use diesel::{PgConnection, QueryResult};
+use serde_json::json;
+
+use crate::kernel::ids::EventId;
+use crate::kernel::jobs::NewJob;
+
+pub use jobs::register;
+pub use rules::is_mandatory;
+pub use webhooks::webhooks_document;
+
+crate::text_enum! {
+    /// How a user is told.
+    pub enum Channel {
+        /// The list in the application.
+        Inbox = "inbox",
+        /// E-mail.
+        Email = "email",
+        /// SMS.
+        Sms = "sms",
+    }
 }
 
-/// Has an event told to the people it concerns.
-pub fn announce(
-    conn: &mut diesel::PgConnection,
-    now: chrono::DateTime<chrono::Utc>,
-    event_id: crate::kernel::ids::EventId,
-) -> diesel::QueryResult<()> {
-    crate::kernel::jobs::enqueue(
-        conn,
-        now,
-        crate::kernel::jobs::NewJob::new("notifications.fan_out", serde_json::json!({ "event_id": event_id })),
-    )
+crate::text_enum! {
+    /// State of a notification.
+    pub enum NotificationState {
+        /// Waits for its first try.
+        Queued = "queued",
+        /// Handed over; for the inbox: there.
+        Sent = "sent",
+        /// The last try failed, another will come.
+        Failed = "failed",
+        /// No further try by itself; its job can be retried.
+        Dead = "dead",
+        /// Not to be sent: switched off, contact not verified, or no provider.
+        Suppressed = "suppressed",
+    }
+}
+
+/// Adds this feature's routes.
+pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+    // `read-all` before `{id}`: the first that fits is taken.
+    cfg.service(api::list_notifications).service(api::read_all_notifications).service(api::read_notification);
+}
+
+/// Has everybody told about a timeline event, in the transaction that records the event.
+///
+/// # Errors
+/// When the database fails.
+pub fn announce(conn: &mut PgConnection, now: DateTime<Utc>, event_id: EventId) -> QueryResult<()> {
+    let key = format!("{}:{event_id}", jobs::FAN_OUT);
+    let job = NewJob::new(jobs::FAN_OUT, json!({ "event_id": event_id })).once(key);
+    crate::kernel::jobs::enqueue(conn, now, job)
 }

@@ -113,6 +113,7 @@ macro_rules! templates {
 /// Every template file: (name, language, content).
 const TEMPLATES: &[(&str, &str, &str)] = templates![
     "_layout",
+    "account.contact_code",
     "account.email_verification",
     "account.password_changed",
     "account.password_reset",
@@ -172,6 +173,17 @@ pub fn render_account(name: &str, locale: &str, vars: &AccountVars) -> Result<Re
         email_html: to_html(&email_text, locale, &vars.link),
         email_text,
     })
+}
+
+/// Renders the SMS with the code that verifies a mobile number: one line, signature included.
+pub fn render_contact_code(
+    locale: &str,
+    provider_name: &str,
+    code: &str,
+    valid_minutes: u32,
+) -> Result<String, TextError> {
+    let vars = minijinja::context! { provider_name, code, valid_minutes };
+    Ok(one_line(&render_section("account.contact_code", known_locale(locale), "sms", &vars)?))
 }
 
 /// A deadline for people, in Beijing time: midnight is shown as 24:00 of the day before, as the rules say it.
@@ -258,7 +270,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// Plain text as simple HTML: a paragraph per block of lines, and the one known address as a link.
-fn to_html(text: &str, locale: &str, link: &str) -> String {
+pub(super) fn to_html(text: &str, locale: &str, link: &str) -> String {
     let line = |line: &str| {
         let shown = escape(line);
         let is_web = link.starts_with("https://") || link.starts_with("http://");

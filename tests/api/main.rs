@@ -1,4 +1,13 @@
 //! All integration tests: one binary, so that they link once.
 
+mod support;
+
+mod accounts;
+mod auth;
 mod embedded;
+mod kernel;
+mod me;
+mod oversight;
+mod notifications;
 mod storage_contract;
+mod users;

@@ -12,6 +12,11 @@ pub struct Named {
 }
 
 impl Named {
+    /// Named lists, in this order.
+    pub fn new(lists: Vec<(String, Vec<Entry>)>) -> Self {
+        Self { lists }
+    }
+
     /// Every list with its name.
     pub fn all(&self) -> impl Iterator<Item = (&str, &[Entry])> {
         self.lists.iter().map(|(name, entries)| (name.as_str(), entries.as_slice()))

@@ -1,7 +1,10 @@
 //! The kinds of filings: each is a small description, and the pipeline knows nothing else about it. A new kind is a
 //! new file here and a row in [`ALL`].
 
+mod api;
 pub mod website_change;
+
+pub use api::routes;
 
 use crate::filings::requirements::{Requirement, RequirementInput};
 use crate::filings::rules::{CheckInput, Finding};

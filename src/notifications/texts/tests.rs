@@ -152,3 +152,12 @@ fn an_unknown_event_is_an_error_and_other_locales_are_chinese() {
     let fallback = render("filing.submitted", "fr", &vars()).expect("a message");
     assert_eq!(fallback, render("filing.submitted", "zh-CN", &vars()).expect("a message"));
 }
+
+#[test]
+fn the_code_for_a_mobile_fits_into_one_sms() {
+    for (locale, limit) in [("zh-CN", 70), ("en", 160)] {
+        let text = render_contact_code(locale, "示例云", "004211", 10).expect("a text");
+        assert!(text.contains("004211") && text.contains("10") && text.contains("示例云"));
+        assert!(text.chars().count() <= limit && !text.contains('\n'), "{text}");
+    }
+}

@@ -1,0 +1,100 @@
+//! From an event to one notification per user and channel.
+
+use super::facts::Facts;
+use super::model::{self, NewNotification, Recipient};
+use super::rules::{self, Verdict};
+use super::texts::{self, Rendered};
+use super::{Channel, NotificationState, facts, send};
+use crate::app::App;
+use crate::catalogue::data;
+use crate::kernel::ids::{EventId, FilingId, NotificationId};
+use crate::kernel::jobs;
+
+/// The page of a filing. The front end serves it below `PUBLIC_URL`.
+pub(super) fn filing_link(app: &App, id: FilingId) -> String {
+    format!("{}/filings/{id}", app.public_url)
+}
+
+/// Tells everybody whom an event concerns. Again is harmless: who was told is not told twice.
+pub(super) async fn run(app: App, event_id: EventId) -> anyhow::Result<()> {
+    let found = app
+        .db
+        .run(move |conn| {
+            let Some(facts) = facts::load(conn, event_id)? else { return Ok(None) };
+            let people = model::recipients(conn, facts.account_id, &facts.event_type)?;
+            Ok(Some((facts, people)))
+        })
+        .await?;
+    let Some((facts, people)) = found else { return Ok(()) };
+    let Some(kind) = data::event_type(&facts.event_type) else {
+        anyhow::bail!("event type {} is not in the catalogue", facts.event_type);
+    };
+    let mut rows = Vec::new();
+    for (person, off) in &people {
+        let provider = &app.config.provider;
+        let provider = person.locale.pick(&provider.name_zh, &provider.name_en);
+        let vars =
+            facts.vars(person.locale, &person.display_name, provider, filing_link(&app, facts.filing_id));
+        let text = texts::render(&facts.event_type, person.locale.as_str(), &vars)?;
+        for channel in kind.channels.iter().filter_map(|name| name.parse::<Channel>().ok()) {
+            rows.push(row(&app, &facts, person, off, channel, &text));
+        }
+    }
+    let now = app.clock.now();
+    app.db
+        .transaction(move |conn| {
+            for row in &rows {
+                if model::insert(conn, row)? && row.state == NotificationState::Queued {
+                    jobs::enqueue(conn, now, send::job(row.id))?;
+                }
+            }
+            Ok(())
+        })
+        .await?;
+    app.waker.wake();
+    Ok(())
+}
+
+fn row(
+    app: &App,
+    facts: &Facts,
+    person: &Recipient,
+    off: &[Channel],
+    channel: Channel,
+    text: &Rendered,
+) -> NewNotification {
+    let (title, body, is_verified, has_provider) = match channel {
+        Channel::Inbox => (&text.inbox_title, &text.inbox_body, true, true),
+        Channel::Email => (&text.subject, &text.email_text, person.verified_email().is_some(), true),
+        Channel::Sms => {
+            (&text.inbox_title, &text.sms, person.verified_mobile().is_some(), app.sms.is_available())
+        }
+    };
+    let now = app.clock.now();
+    let (state, last_error, sent_at) = match rules::verdict(
+        channel,
+        &facts.event_type,
+        !off.contains(&channel),
+        is_verified,
+        has_provider,
+    ) {
+        Verdict::Show => (NotificationState::Sent, None, Some(now)),
+        Verdict::Queue => (NotificationState::Queued, None, None),
+        Verdict::Suppress(reason) => (NotificationState::Suppressed, Some(reason), None),
+    };
+    NewNotification {
+        id: NotificationId::new(),
+        user_id: person.id,
+        filing_id: facts.filing_id,
+        event_id: facts.event_id,
+        event_type: facts.event_type.clone(),
+        channel,
+        state,
+        locale: person.locale,
+        title: title.clone(),
+        body: body.clone(),
+        last_error,
+        created_at: now,
+        sent_at,
+    }
+}

@@ -1,0 +1,257 @@
+//! Rows of notifications and what sending them needs.
+
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+
+use super::{Channel, NotificationState};
+use crate::kernel::i18n::Locale;
+use crate::kernel::ids::{AccountId, EventId, FilingId, NotificationId, UserId};
+use crate::kernel::jobs::JobState;
+use crate::kernel::page::{Limit, Position};
+use crate::kernel::pii::{self, Sensitive};
+use crate::schema::{accounts, filings, jobs, notification_preferences, notifications, users};
+
+/// A user who may be told.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = users)]
+pub(super) struct Recipient {
+    pub id: UserId,
+    pub display_name: String,
+    pub locale: Locale,
+    pub email: Option<Sensitive<pii::Email>>,
+    pub email_verified_at: Option<DateTime<Utc>>,
+    pub mobile: Option<Sensitive<pii::Phone>>,
+    pub mobile_verified_at: Option<DateTime<Utc>>,
+    pub disabled_at: Option<DateTime<Utc>>,
+    pub version: i32,
+}
+
+impl Recipient {
+    /// The address, if it was verified.
+    pub fn verified_email(&self) -> Option<&Sensitive<pii::Email>> {
+        self.email.as_ref().filter(|_| self.email_verified_at.is_some())
+    }
+
+    /// The number, if it was verified.
+    pub fn verified_mobile(&self) -> Option<&Sensitive<pii::Phone>> {
+        self.mobile.as_ref().filter(|_| self.mobile_verified_at.is_some())
+    }
+}
+
+/// The account's users who can log in, each with the channels that they switched off for this type of event.
+pub(super) fn recipients(
+    conn: &mut PgConnection,
+    account: AccountId,
+    event_type: &str,
+) -> QueryResult<Vec<(Recipient, Vec<Channel>)>> {
+    let people: Vec<Recipient> = users::table
+        .inner_join(accounts::table)
+        .filter(users::account_id.eq(account))
+        .filter(users::disabled_at.is_null())
+        .filter(accounts::disabled_at.is_null())
+        .order(users::id)
+        .select(Recipient::as_select())
+        .load(conn)?;
+    let ids: Vec<UserId> = people.iter().map(|person| person.id).collect();
+    let off: Vec<(UserId, Channel)> = notification_preferences::table
+        .filter(notification_preferences::user_id.eq_any(&ids))
+        .filter(notification_preferences::event_type.eq(event_type))
+        .filter(notification_preferences::is_enabled.eq(false))
+        .select((notification_preferences::user_id, notification_preferences::channel))
+        .load(conn)?;
+    let channels = |id| off.iter().filter(|(user, _)| *user == id).map(|(_, channel)| *channel).collect();
+    Ok(people
+        .into_iter()
+        .map(|person| {
+            let off = channels(person.id);
+            (person, off)
+        })
+        .collect())
+}
+
+/// One user, whatever their state.
+pub(super) fn user(conn: &mut PgConnection, id: UserId) -> QueryResult<Option<Recipient>> {
+    users::table.find(id).select(Recipient::as_select()).first(conn).optional()
+}
+
+/// A notification to be inserted.
+#[derive(Debug, Clone, Insertable)]
+#[diesel(table_name = notifications)]
+pub(super) struct NewNotification {
+    pub id: NotificationId,
+    pub user_id: UserId,
+    pub filing_id: FilingId,
+    pub event_id: EventId,
+    pub event_type: String,
+    pub channel: Channel,
+    pub state: NotificationState,
+    pub locale: Locale,
+    pub title: String,
+    pub body: String,
+    /// The reason, when suppressed.
+    pub last_error: Option<&'static str>,
+    pub created_at: DateTime<Utc>,
+    pub sent_at: Option<DateTime<Utc>>,
+}
+
+/// Inserts a notification. False when the user was already told about this event over this channel.
+pub(super) fn insert(conn: &mut PgConnection, row: &NewNotification) -> QueryResult<bool> {
+    Ok(diesel::insert_into(notifications::table).values(row).on_conflict_do_nothing().execute(conn)? == 1)
+}
+
+/// A notification that is to be sent.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = notifications)]
+pub(super) struct Outgoing {
+    pub id: NotificationId,
+    pub filing_id: Option<FilingId>,
+    pub channel: Channel,
+    pub state: NotificationState,
+    pub locale: Locale,
+    pub title: String,
+    pub body: String,
+}
+
+/// A notification with its recipient as they are now: an address changed meanwhile counts.
+pub(super) fn outgoing(
+    conn: &mut PgConnection,
+    id: NotificationId,
+) -> QueryResult<Option<(Outgoing, Recipient)>> {
+    notifications::table
+        .inner_join(users::table)
+        .filter(notifications::id.eq(id))
+        .select((Outgoing::as_select(), Recipient::as_select()))
+        .first(conn)
+        .optional()
+}
+
+/// Which try of its job is running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Attempt {
+    /// From 1; from 1 again after an admin's retry.
+    pub no: i32,
+    /// The last one.
+    pub max: i32,
+}
+
+/// The try that runs now. The queue tells a handler its payload only, so the row is found by its dedup key; no two
+/// jobs with one key run at once.
+pub(super) fn attempt(conn: &mut PgConnection, dedup_key: &str) -> QueryResult<Attempt> {
+    let row = jobs::table
+        .filter(jobs::dedup_key.eq(dedup_key))
+        .filter(jobs::state.eq(JobState::Running))
+        .select((jobs::attempts, jobs::max_attempts))
+        .first(conn)
+        .optional()?;
+    Ok(row.map_or(Attempt { no: 1, max: i32::MAX }, |(no, max)| Attempt { no, max }))
+}
+
+/// Records what became of a try. What was sent stays sent.
+pub(super) fn mark(
+    conn: &mut PgConnection,
+    id: NotificationId,
+    state: NotificationState,
+    last_error: Option<&str>,
+    sent_at: Option<DateTime<Utc>>,
+) -> QueryResult<()> {
+    diesel::update(notifications::table.find(id).filter(notifications::state.ne(NotificationState::Sent)))
+        .set((
+            notifications::state.eq(state),
+            notifications::last_error.eq(last_error),
+            notifications::sent_at.eq(sent_at),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// A line of the inbox.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = notifications)]
+pub(super) struct InboxRow {
+    pub id: NotificationId,
+    pub event_type: String,
+    pub title: String,
+    pub body: String,
+    pub filing_id: Option<FilingId>,
+    pub created_at: DateTime<Utc>,
+    pub read_at: Option<DateTime<Utc>>,
+}
+
+/// A page of a user's inbox with order numbers, newest first.
+pub(super) fn inbox(
+    conn: &mut PgConnection,
+    user: UserId,
+    is_unread: Option<bool>,
+    filing: Option<FilingId>,
+    after: Option<Position>,
+    limit: Limit,
+) -> QueryResult<Vec<(InboxRow, Option<String>)>> {
+    let mut query = notifications::table
+        .left_join(filings::table)
+        .filter(notifications::user_id.eq(user))
+        .filter(notifications::channel.eq(Channel::Inbox))
+        .select((InboxRow::as_select(), filings::order_no.nullable()))
+        .order((notifications::created_at.desc(), notifications::id.desc()))
+        .limit(limit.rows_to_read())
+        .into_boxed();
+    match is_unread {
+        Some(true) => query = query.filter(notifications::read_at.is_null()),
+        Some(false) => query = query.filter(notifications::read_at.is_not_null()),
+        None => {}
+    }
+    if let Some(filing) = filing {
+        query = query.filter(notifications::filing_id.eq(filing));
+    }
+    if let Some(Position { at, id }) = after {
+        query = query.filter(
+            notifications::created_at
+                .lt(at)
+                .or(notifications::created_at.eq(at).and(notifications::id.lt(NotificationId(id)))),
+        );
+    }
+    query.load(conn)
+}
+
+/// One line of a user's inbox; none when it is not there or not theirs.
+pub(super) fn inbox_row(
+    conn: &mut PgConnection,
+    user: UserId,
+    id: NotificationId,
+) -> QueryResult<Option<(InboxRow, Option<String>)>> {
+    notifications::table
+        .left_join(filings::table)
+        .filter(notifications::id.eq(id))
+        .filter(notifications::user_id.eq(user))
+        .filter(notifications::channel.eq(Channel::Inbox))
+        .select((InboxRow::as_select(), filings::order_no.nullable()))
+        .first(conn)
+        .optional()
+}
+
+/// How many lines of a user's inbox are unread.
+pub(super) fn unread_count(conn: &mut PgConnection, user: UserId) -> QueryResult<i64> {
+    notifications::table
+        .filter(notifications::user_id.eq(user))
+        .filter(notifications::channel.eq(Channel::Inbox))
+        .filter(notifications::read_at.is_null())
+        .count()
+        .get_result(conn)
+}
+
+/// Marks one line, or all, of a user's inbox as read; those already read keep their time. Returns how many changed.
+pub(super) fn mark_read(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: UserId,
+    only: Option<NotificationId>,
+) -> QueryResult<usize> {
+    let unread = notifications::table
+        .filter(notifications::user_id.eq(user))
+        .filter(notifications::channel.eq(Channel::Inbox))
+        .filter(notifications::read_at.is_null());
+    let read = notifications::read_at.eq(now);
+    match only {
+        Some(id) => diesel::update(unread.filter(notifications::id.eq(id))).set(read).execute(conn),
+        None => diesel::update(unread).set(read).execute(conn),
+    }
+}

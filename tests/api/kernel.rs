@@ -1,0 +1,35 @@
+//! What every address has in common: problems, languages, request ids, limits.
+
+use crate::support::TestApp;
+
+#[test]
+fn an_unknown_address_is_a_problem_in_the_language_asked_for() {
+    let app = TestApp::spawn();
+    let reply = app.anonymous().get("/v1/nothing").expect_problem(404, "route_not_found");
+    assert_eq!(reply.text("/title"), "没有此地址");
+    let reply = app.anonymous().with("Accept-Language", "en").get("/v1/nothing").expect_status(404);
+    assert_eq!(reply.text("/title"), "No such address");
+    assert_eq!(Some(reply.text("/request_id")), reply.header("x-request-id"));
+}
+
+#[test]
+fn a_wrong_method_names_the_right_ones() {
+    let app = TestApp::spawn();
+    let reply = app.anonymous().delete("/version").expect_problem(405, "method_not_allowed");
+    assert_eq!(reply.header("allow").as_deref(), Some("GET"));
+}
+
+#[test]
+fn a_sane_request_id_is_kept_and_another_replaced() {
+    let app = TestApp::spawn();
+    let reply = app.anonymous().with("X-Request-Id", "abc-123").get("/livez").expect_status(200);
+    assert_eq!(reply.header("x-request-id").as_deref(), Some("abc-123"));
+    let reply = app.anonymous().with("X-Request-Id", "a b\"c").get("/livez").expect_status(200);
+    assert_ne!(reply.header("x-request-id").as_deref(), Some("a b\"c"));
+}
+
+#[test]
+fn readiness_asks_database_and_storage() {
+    let app = TestApp::spawn();
+    app.anonymous().get("/readyz").expect_status(200).expect("/status", "ok");
+}

@@ -1,0 +1,11 @@
+//! What tests stand on: a real PostgreSQL and a real S3 for the whole run, a database and a bucket for each test, a server
+//! on a free port, a clock and a worker that are stepped.
+
+mod app;
+mod client;
+mod cluster;
+pub mod make;
+pub mod smtp;
+
+pub use app::TestApp;
+pub use client::{Client, Response};

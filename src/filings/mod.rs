@@ -13,6 +13,7 @@ mod events;
 pub mod kinds;
 pub mod model;
 mod next_actions;
+pub mod notes;
 pub mod rejections;
 pub mod requirements;
 pub mod rules;

@@ -2,7 +2,13 @@
 
 mod support;
 
+mod accounts;
+mod auth;
 mod embedded;
+mod filings;
 mod kernel;
+mod me;
+mod oversight;
 mod notifications;
 mod storage_contract;
+mod users;

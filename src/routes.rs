@@ -19,6 +19,8 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::imports::routes(cfg);
     crate::filings::kinds::routes(cfg);
     crate::filings::routes(cfg);
+    crate::filings::notes::routes(cfg);
+    crate::reviews::routes(cfg);
     crate::attachments::routes(cfg);
     crate::catalogue::routes(cfg);
     crate::backdrop_shipments::routes(cfg);

@@ -20,6 +20,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::filings::kinds::routes(cfg);
     crate::filings::routes(cfg);
     crate::attachments::routes(cfg);
+    crate::photo_verifications::routes(cfg);
     crate::catalogue::routes(cfg);
     crate::backdrop_shipments::routes(cfg);
     crate::bureau_submissions::routes(cfg);
@@ -34,6 +35,7 @@ pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::auth::jobs::register(registry, app);
     crate::catalogue::jobs::register(registry, app);
     crate::attachments::register(registry, app);
+    crate::photo_verifications::register(registry, app);
     crate::bureau_submissions::jobs::register(registry, app);
     crate::notifications::register(registry, app);
 }

@@ -34,6 +34,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
 pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::auth::jobs::register(registry, app);
     crate::catalogue::jobs::register(registry, app);
+    crate::filings::jobs::register(registry, app);
     crate::attachments::register(registry, app);
     crate::photo_verifications::register(registry, app);
     crate::bureau_submissions::jobs::register(registry, app);

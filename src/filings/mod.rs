@@ -10,6 +10,7 @@ pub mod body;
 pub mod check;
 pub mod diff;
 mod events;
+pub mod jobs;
 pub mod kinds;
 pub mod model;
 mod next_actions;

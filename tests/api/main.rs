@@ -5,6 +5,7 @@ mod support;
 mod accounts;
 mod auth;
 mod embedded;
+mod filings;
 mod kernel;
 mod me;
 mod oversight;

@@ -31,6 +31,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
 /// Registers every feature's background jobs.
 pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::auth::jobs::register(registry, app);
+    crate::users::jobs::register(registry, app);
     crate::catalogue::jobs::register(registry, app);
     crate::bureau_submissions::jobs::register(registry, app);
     crate::notifications::register(registry, app);

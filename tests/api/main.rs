@@ -4,7 +4,10 @@ mod support;
 
 mod accounts;
 mod auth;
+mod authorization;
+mod document;
 mod embedded;
+mod filings;
 mod kernel;
 mod me;
 mod oversight;

@@ -4,6 +4,8 @@ mod support;
 
 mod accounts;
 mod auth;
+mod authorization;
+mod document;
 mod embedded;
 mod filings;
 mod kernel;

@@ -12,5 +12,6 @@ mod kernel;
 mod me;
 mod oversight;
 mod notifications;
+mod reviews;
 mod storage_contract;
 mod users;

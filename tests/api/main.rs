@@ -3,6 +3,7 @@
 mod support;
 
 mod accounts;
+mod attachments;
 mod auth;
 mod embedded;
 mod filings;
@@ -10,5 +11,6 @@ mod kernel;
 mod me;
 mod oversight;
 mod notifications;
+mod photo_verifications;
 mod storage_contract;
 mod users;

@@ -55,6 +55,7 @@ error_codes! {
     INVALID_CLIENT "invalid_client" 401 "客户端无效" "Client not valid" "客户端标识或密钥不正确。" "The client id or secret is not right."
     FORBIDDEN "forbidden" 403 "无权操作" "Not allowed" "您的角色不能执行此操作。" "Your role may not do this."
     SEPARATION_OF_DUTIES "separation_of_duties" 403 "须由他人处理" "Somebody else must do this" "您与该订单有关（本人账号，或曾创建、编辑、提交），须由其他同事处理。" "You are involved in this filing (own account, or created, edited or submitted it); a colleague must handle it."
+    ESCALATED "escalated" 403 "须由高级审核员处理" "A senior reviewer must do this" "该任务重复了上一轮的驳回原因，由高级审核员处理。" "This task repeats a reason of the round before; a senior reviewer handles it."
     REVEAL_NOT_ALLOWED "reveal_not_allowed" 403 "不能查看明文" "Clear text not allowed" "仅所有者、持有任务的审核员或处理中提交的管局专员可以查看。" "Only the owner, the reviewer holding the task or the operator of a live submission may see it."
     NOT_FOUND "not_found" 404 "未找到" "Not found" "该资源不存在，或不属于您。" "It does not exist, or it is not yours."
     CALENDAR_NOT_LOADED "calendar_not_loaded" 404 "日历尚未加载" "Calendar not loaded" "该年份的工作日历尚未加载。" "The working-day calendar of this year is not loaded."

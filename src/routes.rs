@@ -19,6 +19,8 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::imports::routes(cfg);
     crate::filings::kinds::routes(cfg);
     crate::filings::routes(cfg);
+    crate::filings::notes::routes(cfg);
+    crate::reviews::routes(cfg);
     crate::attachments::routes(cfg);
     crate::photo_verifications::routes(cfg);
     crate::catalogue::routes(cfg);
@@ -33,6 +35,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
 /// Registers every feature's background jobs.
 pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::auth::jobs::register(registry, app);
+    crate::users::jobs::register(registry, app);
     crate::catalogue::jobs::register(registry, app);
     crate::filings::jobs::register(registry, app);
     crate::attachments::register(registry, app);

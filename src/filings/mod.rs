@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod kinds;
 pub mod model;
 mod next_actions;
+pub mod notes;
 pub mod rejections;
 pub mod requirements;
 pub mod rules;

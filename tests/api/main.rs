@@ -5,6 +5,8 @@ mod support;
 mod accounts;
 mod attachments;
 mod auth;
+mod authorization;
+mod document;
 mod embedded;
 mod filings;
 mod kernel;

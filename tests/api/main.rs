@@ -3,6 +3,7 @@
 mod support;
 
 mod accounts;
+mod attachments;
 mod auth;
 mod authorization;
 mod document;
@@ -13,5 +14,6 @@ mod me;
 mod oversight;
 mod notifications;
 mod reviews;
+mod photo_verifications;
 mod storage_contract;
 mod users;

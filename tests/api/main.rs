@@ -2,6 +2,9 @@
 
 mod support;
 
+mod catalogue;
 mod embedded;
+mod imports;
 mod kernel;
 mod storage_contract;
+mod websites;

@@ -18,7 +18,10 @@ pub mod supervisor;
 
 // People.
 pub mod auth;
+pub mod users;
+pub mod accounts;
 pub mod audit;
+pub mod oversight;
 
 // The work.
 pub mod catalogue;

@@ -12,17 +12,23 @@ use crate::kernel::jobs::Registry;
 /// Adds every feature's routes, in the order of the work.
 pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
+    crate::users::routes(cfg);
+    crate::accounts::routes(cfg);
     crate::overview::routes(cfg);
     crate::websites::routes(cfg);
     crate::imports::routes(cfg);
     crate::filings::kinds::routes(cfg);
     crate::catalogue::routes(cfg);
+    crate::backdrop_shipments::routes(cfg);
     crate::notifications::routes(cfg);
+    crate::audit::routes(cfg);
+    crate::oversight::routes(cfg);
     crate::health::routes(cfg);
 }
 
 /// Registers every feature's background jobs.
 pub fn register_jobs(registry: &mut Registry, app: &App) {
+    crate::auth::jobs::register(registry, app);
     crate::catalogue::jobs::register(registry, app);
     crate::notifications::register(registry, app);
 }

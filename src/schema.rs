@@ -313,6 +313,7 @@ diesel::table! {
         id -> Uuid,
         name -> Text,
         paused_at -> Nullable<Timestamptz>,
+        version -> Int4,
         created_at -> Timestamptz,
     }
 }

@@ -6,8 +6,10 @@ CREATE TABLE partners (
     id uuid PRIMARY KEY,
     name text NOT NULL,
     paused_at timestamptz,
+    version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL
 );
+CREATE INDEX partners_created_at_idx ON partners (created_at, id);
 
 CREATE TABLE accounts (
     id uuid PRIMARY KEY,
@@ -20,6 +22,7 @@ CREATE TABLE accounts (
     updated_at timestamptz NOT NULL,
     CHECK (external_reference IS NULL OR partner_id IS NOT NULL)
 );
+CREATE INDEX accounts_created_at_idx ON accounts (created_at, id);
 CREATE UNIQUE INDEX accounts_partner_reference_key ON accounts (partner_id, external_reference);
 
 CREATE TABLE users (
@@ -45,6 +48,7 @@ CREATE TABLE users (
     CHECK (roles <@ ARRAY['reviewer', 'senior_reviewer', 'logistics', 'bureau_operator', 'support', 'auditor', 'admin'])
 );
 CREATE INDEX users_account_id_idx ON users (account_id);
+CREATE INDEX users_created_at_idx ON users (created_at, id);
 CREATE INDEX users_email_hash_idx ON users (email_hash);
 
 CREATE TABLE sessions (

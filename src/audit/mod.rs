@@ -1,6 +1,8 @@
 //! The audit trail: who did what to which object, from where. Rows are written in the transaction of the deed and never
 //! changed. Everybody may call [`record`]; auditors read.
 
+mod api;
+
 use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +13,11 @@ use uuid::Uuid;
 use crate::auth::Caller;
 use crate::kernel::ids::{AccountId, AuditEventId, FilingId, UserId};
 use crate::schema::audit_events;
+
+/// Adds this feature's routes.
+pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+    cfg.service(api::list_audit_events);
+}
 
 /// Who does something: a person, or the system itself.
 #[derive(Clone, Debug)]

@@ -140,7 +140,7 @@ pub struct Identity {
 }
 
 /// The user of a session that is neither revoked nor the session of a disabled user or account.
-fn load_identity(conn: &mut PgConnection, id: SessionId) -> diesel::QueryResult<Option<Identity>> {
+pub(super) fn load_identity(conn: &mut PgConnection, id: SessionId) -> diesel::QueryResult<Option<Identity>> {
     let row = sessions::table
         .inner_join(users::table)
         .left_join(accounts::table.on(users::account_id.eq(accounts::id.nullable())))
@@ -186,6 +186,20 @@ impl SessionCache {
     pub fn forget(&self, id: SessionId) {
         if let Ok(mut map) = self.0.write() {
             map.remove(&id);
+        }
+    }
+
+    /// Forgets all sessions of a user at once in this process: after disabling, or a new password.
+    pub fn forget_user(&self, id: UserId) {
+        if let Ok(mut map) = self.0.write() {
+            map.retain(|_, (_, identity)| identity.user_id != id);
+        }
+    }
+
+    /// Forgets all sessions of an account's users at once in this process.
+    pub fn forget_account(&self, id: AccountId) {
+        if let Ok(mut map) = self.0.write() {
+            map.retain(|_, (_, identity)| identity.account_id != Some(id));
         }
     }
 }

@@ -7,8 +7,9 @@ use super::workflow::Status;
 use crate::auth::{Caller, Role};
 use crate::error::{ApiError, ApiResult};
 use crate::error_codes as codes;
-use crate::kernel::ids::{AccountId, FilingId};
-use crate::schema::{bureau_submissions, review_task_holders, users};
+use crate::kernel::ids::{AccountId, FilingId, UserId};
+use crate::reviews::ReviewState;
+use crate::schema::{bureau_submissions, review_task_holders, review_tasks, users};
 
 /// Reads a filing that the caller may see; for anybody else it does not exist.
 ///
@@ -87,4 +88,18 @@ pub fn ensure_separate(conn: &mut PgConnection, caller: &Caller, filing: &Filing
 /// Whether the status is one in which the filing lies with the bureau.
 pub fn is_with_bureau(status: Status) -> bool {
     matches!(status, Status::BureauQueued | Status::SmsVerification | Status::SmsFailed | Status::BureauReview | Status::BureauRejected)
+}
+
+/// Whether a reviewer holds the open task of a filing.
+///
+/// # Errors
+/// When the database fails.
+pub fn holds_task(conn: &mut PgConnection, user: UserId, filing: FilingId) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(
+        review_tasks::table
+            .filter(review_tasks::filing_id.eq(filing))
+            .filter(review_tasks::state.eq(ReviewState::Claimed))
+            .filter(review_tasks::claimed_by.eq(user)),
+    ))
+    .get_result(conn)
 }

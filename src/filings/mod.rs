@@ -5,10 +5,14 @@
 
 mod access;
 mod act;
+mod api;
+pub mod body;
+pub mod check;
 pub mod diff;
 mod events;
 pub mod kinds;
 pub mod model;
+mod next_actions;
 pub mod rejections;
 pub mod requirements;
 pub mod rules;
@@ -19,6 +23,7 @@ pub mod workflow;
 pub(crate) mod sample;
 
 pub use access::{ensure_separate, may_open_files, owned, visible};
+pub use api::routes;
 pub use act::{Ctx, Input, act, deadline, ensure_allowed, facts, lock, touch};
 pub use events::record as record_event;
 pub use model::Filing;

@@ -14,13 +14,14 @@ pub struct Reply {
     location: Option<String>,
     etag: Option<String>,
     body: Option<String>,
+    next_cursor: Option<String>,
     replayed: bool,
 }
 
 impl Reply {
     fn with_body(status: u16, body: &impl Serialize) -> ApiResult<Self> {
         let body = serde_json::to_string(body).map_err(ApiError::internal)?;
-        Ok(Self { status, location: None, etag: None, body: Some(body), replayed: false })
+        Ok(Self { status, location: None, etag: None, body: Some(body), next_cursor: None, replayed: false })
     }
 
     /// 200 with a body.
@@ -51,12 +52,18 @@ impl Reply {
 
     /// 204.
     pub fn no_content() -> Self {
-        Self { status: 204, location: None, etag: None, body: None, replayed: false }
+        Self { status: 204, location: None, etag: None, body: None, next_cursor: None, replayed: false }
     }
 
     /// Adds the ETag.
     pub fn etag(mut self, etag: String) -> Self {
         self.etag = Some(etag);
+        self
+    }
+
+    /// Adds `Link: rel="next"`: this request once more with another cursor.
+    pub fn next_page(mut self, cursor: Option<&str>) -> Self {
+        self.next_cursor = cursor.map(str::to_owned);
         self
     }
 
@@ -90,6 +97,7 @@ impl Reply {
             location: text("location"),
             etag: text("etag"),
             body: (!body.is_empty()).then_some(body),
+            next_cursor: None,
             replayed: true,
         }
     }
@@ -114,6 +122,12 @@ impl Responder for Reply {
         }
         if let Some(etag) = &self.etag {
             reply.insert_header((header::ETAG, etag.as_str()));
+        }
+        if let Some(cursor) = &self.next_cursor {
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            let pairs = form_urlencoded::parse(req.query_string().as_bytes());
+            query.extend_pairs(pairs.filter(|(name, _)| name != "cursor")).append_pair("cursor", cursor);
+            reply.insert_header((header::LINK, format!("<{}?{}>; rel=\"next\"", req.path(), query.finish())));
         }
         if self.replayed {
             reply.insert_header(("Idempotency-Replayed", "true"));

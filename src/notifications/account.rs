@@ -31,7 +31,8 @@ type Times = (DateTime<Utc>, DateTime<Utc>, Option<DateTime<Utc>>);
 /// How long a secret is good, in minutes, while it is unused and not expired: none when there is nothing to send any more.
 fn good_for(times: Times, now: DateTime<Utc>) -> Option<u32> {
     let (created_at, expires_at, used_at) = times;
-    (used_at.is_none() && now < expires_at).then(|| u32::try_from((expires_at - created_at).num_minutes()).unwrap_or(0))
+    (used_at.is_none() && now < expires_at)
+        .then(|| u32::try_from((expires_at - created_at).num_minutes()).unwrap_or(0))
 }
 
 /// The mail with the link that sets a new password. The address need not be verified yet: a new user's first link goes
@@ -85,29 +86,49 @@ pub(super) async fn contact_code(app: App, id: Uuid) -> anyhow::Result<()> {
     let found = app
         .db
         .run(move |conn| {
-            let row: Option<Verification> =
-                contact_verifications::table.find(id).select(Verification::as_select()).first(conn).optional()?;
+            let row: Option<Verification> = contact_verifications::table
+                .find(id)
+                .select(Verification::as_select())
+                .first(conn)
+                .optional()?;
             let Some(row) = row else { return Ok(None) };
             let Some(person) = model::user(conn, row.user_id)? else { return Ok(None) };
             let contact = contact_verifications::table.find(id);
             let (email, mobile) = if row.channel == "email" {
-                (Some(contact.select(contact_verifications::contact).first::<Sensitive<pii::Email>>(conn)?), None)
+                (
+                    Some(
+                        contact
+                            .select(contact_verifications::contact)
+                            .first::<Sensitive<pii::Email>>(conn)?,
+                    ),
+                    None,
+                )
             } else {
-                (None, Some(contact.select(contact_verifications::contact).first::<Sensitive<pii::Phone>>(conn)?))
+                (
+                    None,
+                    Some(
+                        contact
+                            .select(contact_verifications::contact)
+                            .first::<Sensitive<pii::Phone>>(conn)?,
+                    ),
+                )
             };
             Ok(Some((row, person, email, mobile)))
         })
         .await?;
     let Some((row, person, email, mobile)) = found else { return Ok(()) };
     let now = app.clock.now();
-    let Some(valid_minutes) = good_for((row.created_at, row.expires_at, row.used_at), now) else { return Ok(()) };
+    let Some(valid_minutes) = good_for((row.created_at, row.expires_at, row.used_at), now) else {
+        return Ok(());
+    };
     let code = auth::contact_code(id);
     if let Some(to) = email {
         let link = format!("{}/verify-email#verification_id={id}&code={code}", app.public_url);
         return mail(&app, &person, "account.email_verification", id, to, link, valid_minutes).await;
     }
     let Some(to) = mobile else { return Ok(()) };
-    let text = texts::render_contact_code(person.locale.as_str(), provider(&app, &person), &code, valid_minutes)?;
+    let text =
+        texts::render_contact_code(person.locale.as_str(), provider(&app, &person), &code, valid_minutes)?;
     Ok(app.sms.send(&Sms { id, notification_id: None, at: now, to, text }).await?)
 }
 

@@ -10,8 +10,8 @@ use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, op};
 use crate::error::{ApiError, ApiResult};
-use crate::kernel::ids::{FilingId, NotificationId};
 use crate::kernel::idempotency::Idempotency;
+use crate::kernel::ids::{FilingId, NotificationId};
 use crate::kernel::json::{Path, Query};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
@@ -97,7 +97,8 @@ pub async fn list_notifications(
     query: Query<InboxQuery>,
 ) -> ApiResult<Reply> {
     let InboxQuery { is_unread, filing_id, limit, cursor } = query.0;
-    let binding = format!("notifications?user={}&is_unread={is_unread:?}&filing_id={filing_id:?}", caller.user_id);
+    let binding =
+        format!("notifications?user={}&is_unread={is_unread:?}&filing_id={filing_id:?}", caller.user_id);
     let after = page::decode(cursor.as_deref(), &binding)?;
     let user = caller.user_id;
     let (rows, unread_count) = app
@@ -130,7 +131,9 @@ pub async fn read_notification(
 ) -> ApiResult<Reply> {
     let (now, id, user) = (app.clock.now(), id.0, caller.user_id);
     let actor = Actor::from(&*caller);
-    let own = move |conn: &mut diesel::PgConnection| model::inbox_row(conn, user, id)?.ok_or_else(ApiError::not_found);
+    let own = move |conn: &mut diesel::PgConnection| {
+        model::inbox_row(conn, user, id)?.ok_or_else(ApiError::not_found)
+    };
     let authorise = move |conn: &mut diesel::PgConnection| own(conn).map(|_| ());
     idem.run(&app.db, now, &user.to_string(), authorise, move |conn| {
         if model::mark_read(conn, now, user, Some(id))? > 0 {
@@ -155,14 +158,20 @@ pub async fn read_all_notifications(
 ) -> ApiResult<Reply> {
     let (now, user) = (app.clock.now(), caller.user_id);
     let actor = Actor::from(&*caller);
-    idem.run(&app.db, now, &user.to_string(), |_| Ok(()), move |conn| {
-        let marked = model::mark_read(conn, now, user, None)?;
-        if marked > 0 {
-            let deed = Deed::new("notification.read_all", "user", user.0);
-            audit::record(conn, now, &actor, deed.details(serde_json::json!({ "count": marked })))?;
-        }
-        let marked_count = i64::try_from(marked).unwrap_or(i64::MAX);
-        Reply::ok(&NotificationsRead { marked_count, unread_count: model::unread_count(conn, user)? })
-    })
+    idem.run(
+        &app.db,
+        now,
+        &user.to_string(),
+        |_| Ok(()),
+        move |conn| {
+            let marked = model::mark_read(conn, now, user, None)?;
+            if marked > 0 {
+                let deed = Deed::new("notification.read_all", "user", user.0);
+                audit::record(conn, now, &actor, deed.details(serde_json::json!({ "count": marked })))?;
+            }
+            let marked_count = i64::try_from(marked).unwrap_or(i64::MAX);
+            Reply::ok(&NotificationsRead { marked_count, unread_count: model::unread_count(conn, user)? })
+        },
+    )
     .await
 }

@@ -1,13 +1,16 @@
 //! What a message about a timeline event says: gathered from the event and what it points at, in one language.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::texts::{TemplateVars, due_text};
-use crate::catalogue::data;
-use crate::kernel::i18n::Locale;
+use crate::catalogue::{self, data};
+use crate::kernel::clock::shanghai_date;
+use crate::kernel::i18n::{Bilingual, Locale};
 use crate::kernel::ids::{AccountId, EventId, FilingId};
 use crate::schema::{
     backdrop_shipments, filing_events, filings, photo_verifications, rejection_items, rejections, websites,
@@ -25,9 +28,10 @@ pub(super) struct Facts {
     /// The filing's status after the event.
     status: String,
     due_at: Option<DateTime<Utc>>,
-    reason_codes: Vec<String>,
-    /// Carrier's code and tracking number.
-    parcel: Option<(String, String)>,
+    /// Titles of reasons, each once.
+    reasons: Vec<Bilingual>,
+    /// Carrier's name and tracking number.
+    parcel: Option<(Bilingual, String)>,
 }
 
 /// The event's own columns.
@@ -60,14 +64,15 @@ struct About {
 /// # Errors
 /// When the database fails.
 pub(super) fn load(conn: &mut PgConnection, id: EventId) -> QueryResult<Option<Facts>> {
-    let found: Option<Event> = filing_events::table.find(id).select(Event::as_select()).first(conn).optional()?;
+    let found: Option<Event> =
+        filing_events::table.find(id).select(Event::as_select()).first(conn).optional()?;
     let Some(event) = found.filter(|event| event.visibility == "applicant") else { return Ok(None) };
     let (about, icp_number) = filings::table
         .inner_join(websites::table)
         .filter(filings::id.eq(event.filing_id))
         .select((About::as_select(), websites::icp_number))
         .first::<(About, String)>(conn)?;
-    let reason_codes = match event.type_.as_str() {
+    let codes = match event.type_.as_str() {
         "photo.precheck_failed" => findings(conn, &event)?,
         name if name.ends_with(".rejected") => rejected_for(conn, &event)?,
         _ => Vec::new(),
@@ -75,7 +80,7 @@ pub(super) fn load(conn: &mut PgConnection, id: EventId) -> QueryResult<Option<F
     Ok(Some(Facts {
         due_at: due_at(&event, &about),
         parcel: parcel(conn, &event)?,
-        reason_codes,
+        reasons: titles(conn, &event, codes)?,
         order_no: about.order_no,
         // A draft's name may be empty; the ICP number names the website as well.
         website_name: about.website_name.filter(|name| !name.trim().is_empty()).unwrap_or(icp_number),
@@ -101,6 +106,19 @@ fn due_at(event: &Event, about: &About) -> Option<DateTime<Utc>> {
 /// An id in the event's data.
 fn named(event: &Event, name: &str) -> Option<Uuid> {
     event.data[name].as_str().and_then(|text| text.parse().ok())
+}
+
+/// What reasons are called on the day of the event; a code that is not known speaks for itself.
+fn titles(conn: &mut PgConnection, event: &Event, mut codes: Vec<String>) -> QueryResult<Vec<Bilingual>> {
+    // The same reason on two fields is said once, in the first one's place.
+    let mut seen = HashSet::new();
+    codes.retain(|code| seen.insert(code.clone()));
+    let on = shanghai_date(event.at);
+    let title = |code: String| {
+        let known = catalogue::rejection_reason(conn, &code, on)?.map(|reason| reason.title);
+        Ok(known.map_or_else(|| Bilingual::new(&code, &code), |title| Bilingual::new(title.zh, title.en)))
+    };
+    codes.into_iter().map(title).collect()
 }
 
 /// Codes of the items of the rejection that the event names, else of the latest one up to it.
@@ -138,7 +156,7 @@ fn findings(conn: &mut PgConnection, event: &Event) -> QueryResult<Vec<String>> 
 }
 
 /// Carrier and number of the shipment that the event names.
-fn parcel(conn: &mut PgConnection, event: &Event) -> QueryResult<Option<(String, String)>> {
+fn parcel(conn: &mut PgConnection, event: &Event) -> QueryResult<Option<(Bilingual, String)>> {
     let Some(id) = named(event, "shipment_id") else { return Ok(None) };
     let row = backdrop_shipments::table
         .filter(backdrop_shipments::id.eq(id))
@@ -146,25 +164,17 @@ fn parcel(conn: &mut PgConnection, event: &Event) -> QueryResult<Option<(String,
         .select((backdrop_shipments::carrier_code, backdrop_shipments::tracking_number))
         .first::<(Option<String>, Option<String>)>(conn)
         .optional()?;
-    Ok(row.and_then(|(carrier, number)| carrier.zip(number)))
+    let Some((code, number)) = row.and_then(|(code, number)| code.zip(number)) else { return Ok(None) };
+    let carrier = catalogue::carrier(conn, &code, shanghai_date(event.at))?;
+    let name =
+        carrier.map_or_else(|| Bilingual::new(&code, &code), |known| Bilingual::new(known.zh, known.en));
+    Ok(Some((name, number)))
 }
 
 impl Facts {
     /// The variables of the templates for one recipient.
     pub(super) fn vars(&self, locale: Locale, recipient: &str, provider: &str, link: String) -> TemplateVars {
         let language = locale.as_str();
-        let mut reason_titles: Vec<String> = Vec::new();
-        for code in &self.reason_codes {
-            let title = data::rejection_reason(code).map_or(code.as_str(), |reason| locale.pick(&reason.title.zh, &reason.title.en));
-            // The same reason on two fields is said once.
-            if !reason_titles.iter().any(|known| known == title) {
-                reason_titles.push(title.to_owned());
-            }
-        }
-        let carrier = self.parcel.as_ref().map(|(code, _)| {
-            let known = data::carriers().iter().find(|carrier| carrier.code == *code);
-            known.map_or(code.as_str(), |carrier| locale.pick(&carrier.zh, &carrier.en)).to_owned()
-        });
         TemplateVars {
             order_no: self.order_no.clone(),
             website_name: self.website_name.clone(),
@@ -173,8 +183,8 @@ impl Facts {
             provider_name: provider.to_owned(),
             link,
             due_at: self.due_at.map(|at| due_text(at, language)),
-            reason_titles,
-            carrier,
+            reason_titles: self.reasons.iter().map(|title| title.pick(locale).to_owned()).collect(),
+            carrier: self.parcel.as_ref().map(|(name, _)| name.pick(locale).to_owned()),
             tracking_number: self.parcel.as_ref().map(|(_, number)| number.clone()),
         }
     }
@@ -185,7 +195,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reasons_are_titles_in_the_readers_language_and_said_once() {
+    fn texts_follow_the_readers_language() {
         let facts = Facts {
             event_id: EventId::new(),
             event_type: "initial_review.rejected".to_owned(),
@@ -195,15 +205,15 @@ mod tests {
             website_name: "山间书屋".to_owned(),
             status: "initial_rejected".to_owned(),
             due_at: None,
-            reason_codes: ["SITE_NAME_INVALID", "CERT_UNCLEAR", "SITE_NAME_INVALID"].map(str::to_owned).to_vec(),
-            parcel: Some(("shunfeng".to_owned(), "SF1".to_owned())),
+            reasons: vec![Bilingual::new("名称", "Name")],
+            parcel: Some((Bilingual::new("顺丰速运", "SF Express"), "SF1".to_owned())),
         };
         let zh = facts.vars(Locale::ZhCn, "张三", "示例云", "https://a".to_owned());
         let en = facts.vars(Locale::En, "Zhang San", "Example Cloud", "https://a".to_owned());
-        assert_eq!((zh.reason_titles.len(), en.reason_titles.len()), (2, 2));
-        assert!(en.reason_titles.iter().all(|title| title.is_ascii()), "{:?}", en.reason_titles);
+        assert_eq!((zh.reason_titles, en.reason_titles), (vec!["名称".to_owned()], vec!["Name".to_owned()]));
         assert_eq!(zh.status_label, "初审驳回");
-        assert_ne!(zh.carrier, en.carrier);
+        assert_eq!(zh.carrier.as_deref(), Some("顺丰速运"));
+        assert_eq!(en.carrier.as_deref(), Some("SF Express"));
         assert_eq!(en.tracking_number.as_deref(), Some("SF1"));
     }
 }

@@ -33,7 +33,8 @@ pub(super) async fn run(app: App, event_id: EventId) -> anyhow::Result<()> {
     for (person, off) in &people {
         let provider = &app.config.provider;
         let provider = person.locale.pick(&provider.name_zh, &provider.name_en);
-        let vars = facts.vars(person.locale, &person.display_name, provider, filing_link(&app, facts.filing_id));
+        let vars =
+            facts.vars(person.locale, &person.display_name, provider, filing_link(&app, facts.filing_id));
         let text = texts::render(&facts.event_type, person.locale.as_str(), &vars)?;
         for channel in kind.channels.iter().filter_map(|name| name.parse::<Channel>().ok()) {
             rows.push(row(&app, &facts, person, off, channel, &text));
@@ -65,15 +66,22 @@ fn row(
     let (title, body, is_verified, has_provider) = match channel {
         Channel::Inbox => (&text.inbox_title, &text.inbox_body, true, true),
         Channel::Email => (&text.subject, &text.email_text, person.verified_email().is_some(), true),
-        Channel::Sms => (&text.inbox_title, &text.sms, person.verified_mobile().is_some(), app.sms.is_available()),
+        Channel::Sms => {
+            (&text.inbox_title, &text.sms, person.verified_mobile().is_some(), app.sms.is_available())
+        }
     };
     let now = app.clock.now();
-    let (state, last_error, sent_at) =
-        match rules::verdict(channel, &facts.event_type, !off.contains(&channel), is_verified, has_provider) {
-            Verdict::Show => (NotificationState::Sent, None, Some(now)),
-            Verdict::Queue => (NotificationState::Queued, None, None),
-            Verdict::Suppress(reason) => (NotificationState::Suppressed, Some(reason), None),
-        };
+    let (state, last_error, sent_at) = match rules::verdict(
+        channel,
+        &facts.event_type,
+        !off.contains(&channel),
+        is_verified,
+        has_provider,
+    ) {
+        Verdict::Show => (NotificationState::Sent, None, Some(now)),
+        Verdict::Queue => (NotificationState::Queued, None, None),
+        Verdict::Suppress(reason) => (NotificationState::Suppressed, Some(reason), None),
+    };
     NewNotification {
         id: NotificationId::new(),
         user_id: person.id,

@@ -61,7 +61,8 @@ pub fn register(registry: &mut Registry, app: &App) {
     registry.on(ACCOUNT_EMAIL, move |payload| {
         let app = own.clone();
         async move {
-            let AccountEmail { template, user_id, password_reset_id, contact_verification_id } = read(payload)?;
+            let AccountEmail { template, user_id, password_reset_id, contact_verification_id } =
+                read(payload)?;
             match template {
                 account::Template::PasswordReset => {
                     let id = password_reset_id.context("payload without password_reset_id")?;

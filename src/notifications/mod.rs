@@ -6,8 +6,8 @@
 
 mod account;
 mod api;
-mod fan_out;
 mod facts;
+mod fan_out;
 pub mod jobs;
 mod model;
 mod rules;

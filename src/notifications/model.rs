@@ -60,7 +60,13 @@ pub(super) fn recipients(
         .select((notification_preferences::user_id, notification_preferences::channel))
         .load(conn)?;
     let channels = |id| off.iter().filter(|(user, _)| *user == id).map(|(_, channel)| *channel).collect();
-    Ok(people.into_iter().map(|person| { let off = channels(person.id); (person, off) }).collect())
+    Ok(people
+        .into_iter()
+        .map(|person| {
+            let off = channels(person.id);
+            (person, off)
+        })
+        .collect())
 }
 
 /// One user, whatever their state.
@@ -107,7 +113,10 @@ pub(super) struct Outgoing {
 }
 
 /// A notification with its recipient as they are now: an address changed meanwhile counts.
-pub(super) fn outgoing(conn: &mut PgConnection, id: NotificationId) -> QueryResult<Option<(Outgoing, Recipient)>> {
+pub(super) fn outgoing(
+    conn: &mut PgConnection,
+    id: NotificationId,
+) -> QueryResult<Option<(Outgoing, Recipient)>> {
     notifications::table
         .inner_join(users::table)
         .filter(notifications::id.eq(id))

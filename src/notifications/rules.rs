@@ -62,15 +62,24 @@ mod tests {
 
     #[test]
     fn a_wish_counts_except_against_the_bureaus_decision() {
-        assert_eq!(verdict(Channel::Sms, "filing.submitted", false, true, true), Verdict::Suppress(SWITCHED_OFF));
+        assert_eq!(
+            verdict(Channel::Sms, "filing.submitted", false, true, true),
+            Verdict::Suppress(SWITCHED_OFF)
+        );
         assert_eq!(verdict(Channel::Sms, "bureau.approved", false, true, true), Verdict::Queue);
         assert_eq!(verdict(Channel::Email, "bureau.rejected", false, true, true), Verdict::Queue);
     }
 
     #[test]
     fn an_unverified_contact_or_a_missing_provider_suppresses() {
-        assert_eq!(verdict(Channel::Email, "bureau.approved", true, false, true), Verdict::Suppress(NOT_VERIFIED));
-        assert_eq!(verdict(Channel::Sms, "bureau.approved", true, true, false), Verdict::Suppress(NO_PROVIDER));
+        assert_eq!(
+            verdict(Channel::Email, "bureau.approved", true, false, true),
+            Verdict::Suppress(NOT_VERIFIED)
+        );
+        assert_eq!(
+            verdict(Channel::Sms, "bureau.approved", true, true, false),
+            Verdict::Suppress(NO_PROVIDER)
+        );
     }
 
     #[test]

@@ -37,7 +37,9 @@ pub(super) async fn run(app: App, id: NotificationId) -> anyhow::Result<()> {
         NotificationState::Queued | NotificationState::Failed | NotificationState::Dead => {}
     }
     let outcome = match deliver(&app, &row, &person).await {
-        Outcome::Suppressed(reason) => return mark(&app, id, NotificationState::Suppressed, Some(reason.to_owned())).await,
+        Outcome::Suppressed(reason) => {
+            return mark(&app, id, NotificationState::Suppressed, Some(reason.to_owned())).await;
+        }
         Outcome::Tried(outcome) => outcome,
     };
     let Err(error) = outcome else { return mark(&app, id, NotificationState::Sent, None).await };
@@ -66,15 +68,21 @@ async fn deliver(app: &App, row: &Outgoing, person: &Recipient) -> Outcome {
     let tried = match row.channel {
         Channel::Inbox => Ok(()),
         Channel::Email => {
-            let Some(to) = person.verified_email().cloned() else { return Outcome::Suppressed(rules::NOT_VERIFIED) };
+            let Some(to) = person.verified_email().cloned() else {
+                return Outcome::Suppressed(rules::NOT_VERIFIED);
+            };
             let link = row.filing_id.map_or_else(String::new, |id| fan_out::filing_link(app, id));
             let html = texts::to_html(&row.body, row.locale.as_str(), &link);
             let (subject, text) = (row.title.clone(), row.body.clone());
             app.mailer.send(&Mail { id: row.id.0, at, to, subject, text, html }).await
         }
         Channel::Sms => {
-            let Some(to) = person.verified_mobile().cloned() else { return Outcome::Suppressed(rules::NOT_VERIFIED) };
-            app.sms.send(&Sms { id: row.id.0, notification_id: Some(row.id), at, to, text: row.body.clone() }).await
+            let Some(to) = person.verified_mobile().cloned() else {
+                return Outcome::Suppressed(rules::NOT_VERIFIED);
+            };
+            app.sms
+                .send(&Sms { id: row.id.0, notification_id: Some(row.id), at, to, text: row.body.clone() })
+                .await
         }
     };
     match tried {

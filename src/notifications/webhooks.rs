@@ -7,7 +7,9 @@ use crate::catalogue::data::{EventType, event_types};
 /// The `webhooks` object of the OpenAPI document. The schema `FilingEvent` is the timeline's.
 pub fn webhooks_document() -> Value {
     let visible = event_types().iter().filter(|kind| kind.visibility == "applicant");
-    Value::Object(visible.map(|kind| (kind.event_type.clone(), json!({ "post": entry(kind) }))).collect::<Map<_, _>>())
+    Value::Object(
+        visible.map(|kind| (kind.event_type.clone(), json!({ "post": entry(kind) }))).collect::<Map<_, _>>(),
+    )
 }
 
 fn entry(kind: &EventType) -> Value {

@@ -6,5 +6,6 @@ mod catalogue;
 mod embedded;
 mod imports;
 mod kernel;
+mod notifications;
 mod storage_contract;
 mod websites;

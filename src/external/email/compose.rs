@@ -31,7 +31,8 @@ impl Header for AutoSubmitted {
 /// # Errors
 /// When the text is no address.
 pub(super) fn sender(from: &str) -> anyhow::Result<Mailbox> {
-    from.parse().map_err(|_| anyhow::anyhow!("MAIL_FROM: an address such as ICP <icp@example.com> is expected"))
+    from.parse()
+        .map_err(|_| anyhow::anyhow!("MAIL_FROM: an address such as ICP <icp@example.com> is expected"))
 }
 
 /// The finished message: plain text and HTML as alternatives, headers encoded where they are not ASCII.
@@ -83,7 +84,11 @@ mod tests {
         ] {
             assert!(text.contains(line), "{line} is missing in\n{text}");
         }
-        assert!(text.contains("multipart/alternative") && text.contains("text/plain") && text.contains("text/html"));
+        assert!(
+            text.contains("multipart/alternative")
+                && text.contains("text/plain")
+                && text.contains("text/html")
+        );
         assert!(text.contains("Subject: =?utf-8?b?"));
         // Some servers refuse longer lines.
         assert!(text.lines().all(|line| line.len() <= 998));
@@ -94,7 +99,9 @@ mod tests {
         let from = sender("icp@example.com").expect("a sender");
         for address in ["", "nobody", "a@b\r\nBcc: c@example.com"] {
             let error = message(&mail(address), &from).expect_err("no address");
-            assert!(matches!(&error, DeliveryError::Permanent(text) if address.is_empty() || !text.contains(address)));
+            assert!(
+                matches!(&error, DeliveryError::Permanent(text) if address.is_empty() || !text.contains(address))
+            );
         }
     }
 }

@@ -32,8 +32,10 @@ impl Mailer for FolderMailer {
     async fn send(&self, mail: &Mail) -> Result<(), DeliveryError> {
         let content = compose::message(mail, &self.from)?.formatted();
         let (folder, id) = (self.folder.clone(), mail.id);
-        let written = tokio::task::spawn_blocking(move || write(&folder, &format!("{id}.eml"), &content)).await;
-        let fault = |error: &dyn std::fmt::Display| DeliveryError::Retryable(format!("writing the file: {error}"));
+        let written =
+            tokio::task::spawn_blocking(move || write(&folder, &format!("{id}.eml"), &content)).await;
+        let fault =
+            |error: &dyn std::fmt::Display| DeliveryError::Retryable(format!("writing the file: {error}"));
         let path = written.map_err(|error| fault(&error))?.map_err(|error| fault(&error))?;
         tracing::info!(file = %path.display(), "e-mail written; no SMTP_URL is set");
         Ok(())
@@ -45,7 +47,8 @@ fn write(folder: &Path, name: &str, content: &[u8]) -> io::Result<PathBuf> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let path = folder.join(name);
     let unfinished = folder.join(format!(".{name}.part"));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
     file.write_all(content)?;
     fs::rename(&unfinished, &path)?;
     Ok(path)
@@ -71,7 +74,8 @@ mod tests {
         };
         mailer.send(&mail).await.expect("written");
         mailer.send(&mail).await.expect("written again");
-        let files: Vec<_> = fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+        let files: Vec<_> =
+            fs::read_dir(&folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
         let mode = fs::metadata(&files[0]).expect("a file").permissions().mode();
         let count = files.len();
         fs::remove_dir_all(&folder).expect("removed");

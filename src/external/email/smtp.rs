@@ -8,6 +8,7 @@ use lettre::message::Mailbox;
 use lettre::transport::smtp::{AsyncSmtpTransportBuilder, Error, PoolConfig};
 use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::runtime::Handle;
 
 use super::{Mail, Mailer, compose};
 use crate::external::DeliveryError;
@@ -26,7 +27,7 @@ pub struct SmtpMailer {
     from: Mailbox,
     builder: AsyncSmtpTransportBuilder,
     /// Made with the first mail: the pool starts a task, so it needs the runtime of the worker that sends.
-    transport: OnceLock<AsyncSmtpTransport<Tokio1Executor>>,
+    transport: OnceLock<(AsyncSmtpTransport<Tokio1Executor>, Handle)>,
 }
 
 impl SmtpMailer {
@@ -44,11 +45,22 @@ impl SmtpMailer {
     }
 }
 
+impl Drop for SmtpMailer {
+    /// The pool closes its connections in a task, which would panic outside a runtime: the application is dropped
+    /// after its servers and worker have ended.
+    fn drop(&mut self) {
+        if let Some((transport, runtime)) = self.transport.take() {
+            let _inside = runtime.enter();
+            drop(transport);
+        }
+    }
+}
+
 #[async_trait]
 impl Mailer for SmtpMailer {
     async fn send(&self, mail: &Mail) -> Result<(), DeliveryError> {
         let message = compose::message(mail, &self.from)?;
-        let transport = self.transport.get_or_init(|| self.builder.clone().build());
+        let (transport, _) = self.transport.get_or_init(|| (self.builder.clone().build(), Handle::current()));
         match tokio::time::timeout(WHOLE, transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(classify(&error)),
@@ -99,7 +111,8 @@ fn classify(error: &Error) -> DeliveryError {
 /// `5.1.1` and the like (RFC 3463).
 fn is_enhanced_code(word: &str) -> bool {
     let parts: Vec<&str> = word.split('.').collect();
-    parts.len() == 3 && parts.iter().all(|part| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()))
+    parts.len() == 3
+        && parts.iter().all(|part| (1..=3).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit()))
 }
 
 #[cfg(test)]
@@ -121,7 +134,8 @@ mod tests {
 
     #[test]
     fn a_bad_url_is_refused_without_being_repeated() {
-        let error = SmtpMailer::new(&"smtp://u:secret@?tls=maybe".into(), "icp@example.com").err().expect("refused");
+        let error =
+            SmtpMailer::new(&"smtp://u:secret@?tls=maybe".into(), "icp@example.com").err().expect("refused");
         assert!(!error.to_string().contains("secret"));
     }
 

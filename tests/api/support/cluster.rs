@@ -77,7 +77,7 @@ impl Cluster {
         let mut admin = PgConnection::establish(admin_url.expose_secret()).unwrap();
         drop_leftovers(&mut admin);
         let base = admin_url.expose_secret().to_owned();
-        let urls = move |name: &str| -> SecretString { base.replacen("/postgres?", &format!("/{name}?"), 1).into() };
+        let urls = move |name: &str| -> SecretString { format!("{}/{name}", base.rsplit_once('/').unwrap().0).into() };
         execute(&mut admin, "CREATE DATABASE template_beian");
         let template = urls("template_beian");
         let clock = Clock::fixed(START.parse().unwrap());

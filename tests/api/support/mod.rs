@@ -5,6 +5,7 @@ mod app;
 mod client;
 mod cluster;
 pub mod make;
+pub mod smtp;
 
 pub use app::TestApp;
 pub use client::{Client, Response};

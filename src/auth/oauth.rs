@@ -1,0 +1,147 @@
+//! `POST /oauth/token`: the OAuth 2 form of logging in, for the *Authorize* dialog of Swagger UI.
+
+use actix_web::{HttpRequest, http::header, post, web};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use chrono::Duration;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{api::open_session, origin::Origin, sessions::Client, verify};
+use crate::app::App;
+use crate::error::{ApiError, ApiResult};
+use crate::error_codes as codes;
+use crate::kernel::reply::Reply;
+
+/// Name of the public client that the docs page uses. It has no secret.
+const DOCS_CLIENT: &str = "swagger-ui";
+
+/// Whoever tries operations by hand should not have to log in again every quarter of an hour.
+fn access_lifetime() -> Duration {
+    Duration::minutes(60)
+}
+
+/// The form of a token request (RFC 6749). Unknown members are ignored, as the RFC demands.
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({ "grant_type": "password", "username": "demo-applicant", "password": "demo-password-2026" }))]
+pub struct TokenRequest {
+    /// `password`.
+    #[schema(max_length = 64)]
+    grant_type: String,
+    /// The login.
+    #[schema(max_length = 64, nullable = false)]
+    username: Option<String>,
+    /// The password.
+    #[schema(max_length = 128, nullable = false)]
+    password: Option<String>,
+    /// May be absent; the token has all scopes of the user's roles.
+    #[schema(max_length = 2000, nullable = false)]
+    #[expect(dead_code, reason = "read from the form so that it is in the document; every token has all scopes")]
+    scope: Option<String>,
+    /// `swagger-ui`, when it is not in the `Authorization` header.
+    #[schema(max_length = 64, nullable = false)]
+    client_id: Option<String>,
+    /// Empty.
+    #[schema(max_length = 128, nullable = false)]
+    client_secret: Option<String>,
+}
+
+/// A token in the form of RFC 6749.
+#[derive(Serialize, ToSchema)]
+pub struct OAuthToken {
+    /// Send it as `Authorization: Bearer …`.
+    access_token: String,
+    /// Always `Bearer`.
+    #[schema(example = "Bearer")]
+    token_type: &'static str,
+    /// Lifetime in seconds.
+    #[schema(example = 3600)]
+    expires_in: i64,
+    /// What the token may be used for.
+    scope: String,
+}
+
+/// An OAuth 2 error: the problem also carries the `error` member that OAuth clients read.
+fn refuse(code: &'static codes::ErrorCode, error: &str) -> ApiError {
+    ApiError::new(code).with("error", error)
+}
+
+/// Get a token for Swagger UI
+///
+/// The *Authorize* dialog. `grant_type=password` works in embedded mode or where a setting allows it; the token lasts an
+/// hour and has no refresh token. Programs use `POST /v1/auth/login`.
+#[utoipa::path(operation_id = "issueToken", tag = "auth",
+    request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
+    responses(
+        (status = 200, description = "The token.", body = OAuthToken),
+        (status = 400, description = "`invalid_grant`, `invalid_parameter`, `unsupported_grant_type`"),
+        (status = 401, description = "`invalid_client`"),
+        (status = 429, description = "`too_many_requests`"),
+    ))]
+#[post("/oauth/token")]
+pub async fn issue_token(
+    app: web::Data<App>,
+    origin: Origin,
+    req: HttpRequest,
+    form: Result<web::Form<TokenRequest>, actix_web::Error>,
+) -> ApiResult<Reply> {
+    let form = match form {
+        Ok(form) => form.into_inner(),
+        Err(error) => {
+            return Err(match error.as_response_error().status_code().as_u16() {
+                413 => ApiError::new(&codes::BODY_TOO_LARGE),
+                415 => ApiError::new(&codes::UNSUPPORTED_MEDIA_TYPE)
+                    .detail("请以 application/x-www-form-urlencoded 发送。", "Send application/x-www-form-urlencoded."),
+                _ => refuse(&codes::INVALID_PARAMETER, "invalid_request")
+                    .detail("表单无法识别，grant_type 为必填。", "The form could not be read; grant_type is required."),
+            });
+        }
+    };
+    let (client, secret) = client_of(&req, &form)?;
+    if client.as_deref().is_some_and(|client| client != DOCS_CLIENT) || !secret.is_empty() {
+        return Err(refuse(&codes::INVALID_CLIENT, "invalid_client"));
+    }
+    if form.grant_type != "password" || !app.config.swagger_password_login {
+        return Err(refuse(&codes::UNSUPPORTED_GRANT_TYPE, "unsupported_grant_type"));
+    }
+    let (Some(login), Some(password)) = (form.username, form.password) else {
+        return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request")
+            .detail("username 和 password 为必填。", "username and password are required."));
+    };
+    let now = app.clock.now();
+    let bad_grant = |error: ApiError| match error.code() == &codes::INVALID_CREDENTIALS {
+        true => refuse(&codes::INVALID_GRANT, "invalid_grant"),
+        false => error,
+    };
+    let user =
+        verify::password(&app, now, &login, SecretString::from(password), &origin).await.map_err(bad_grant)?;
+    let (user_id, scope) = (user.user_id, user.scopes());
+    let session = app
+        .db
+        .transaction(move |conn| open_session(conn, now, &user, &origin, Client::Docs))
+        .await
+        .map_err(bad_grant)?;
+    Reply::ok(&OAuthToken {
+        access_token: app.tokens.sign(user_id, session, now, access_lifetime())?,
+        token_type: "Bearer",
+        expires_in: access_lifetime().num_seconds(),
+        scope,
+    })
+}
+
+/// Client id and secret, from the header or the form. Swagger UI sends `Basic base64("swagger-ui:")`.
+fn client_of(req: &HttpRequest, form: &TokenRequest) -> ApiResult<(Option<String>, String)> {
+    let Some(value) = req.headers().get(header::AUTHORIZATION) else {
+        return Ok((form.client_id.clone(), form.client_secret.clone().unwrap_or_default()));
+    };
+    let read = || {
+        let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
+        if !scheme.eq_ignore_ascii_case("basic") {
+            return None;
+        }
+        let text = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+        let (id, secret) = text.split_once(':')?;
+        Some((Some(id.to_owned()), secret.to_owned()))
+    };
+    read().ok_or_else(|| refuse(&codes::INVALID_CLIENT, "invalid_client"))
+}

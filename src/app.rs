@@ -13,7 +13,7 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi, oauth};
 
 use crate::auth::{SessionCache, TokenKeys};
 use crate::config::{Config, Secrets, StorageConfig, WorkerMode};
-use crate::external::{email::Mailer, sms::SmsSender, storage::Storage};
+use crate::external::{bureau::BureauGateway, email::Mailer, sms::SmsSender, storage::Storage};
 use crate::kernel::jobs::{Registry, Waker, Worker};
 use crate::kernel::pii::{self, Keyring};
 use crate::kernel::{clock::Clock, db::Db, envelope, json::BodySchemas, rate_limit::RateLimit};
@@ -47,6 +47,8 @@ pub struct Parts {
     pub mailer: Arc<dyn Mailer>,
     /// Carries SMS.
     pub sms: Arc<dyn SmsSender>,
+    /// Carries packages to the bureau.
+    pub bureau: Arc<dyn BureauGateway>,
     /// Signs and reads access tokens.
     pub tokens: TokenKeys,
     /// Sessions verified a moment ago.
@@ -111,6 +113,7 @@ pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
         waker: Waker::default(),
         mailer: external::email::from_config(&config.mail, &config.data_dir)?,
         sms: external::sms::for_mode(config.mode, &db),
+        bureau: external::bureau::for_setting(config.bureau_gateway),
         db,
         config,
     }))
@@ -300,9 +303,7 @@ pub struct NewUser {
 /// # Errors
 /// When a role is unknown, the password too weak or the login taken.
 pub fn create_user(config: Config, user: NewUser) -> anyhow::Result<()> {
-    with_app(config, |_, _| {
-        anyhow::bail!("{} cannot be made yet", user.login)
-    })
+    with_app(config, |app, _| crate::users::create_from_command_line(app, user))
 }
 
 /// The HTTP server on a bound listener, with `threads` event loops. It does not handle signals: its owner stops it.

@@ -74,6 +74,8 @@ error_codes! {
     BASE_VERSION_OUTDATED "base_version_outdated" 409 "备案数据已更新" "Filed data have changed" "该网站的备案数据在此期间已更新。" "The website's filed data changed in the meantime."
     CONTRADICTION "contradiction" 409 "与先前的结果矛盾" "Contradicts what was recorded" "同一外部编号已记录了不同的内容。" "Another content is recorded under the same external reference."
     UNCONFIRMED "unconfirmed" 409 "结果未确认" "Outcome unconfirmed" "上一次提交没有回执，须先查询管局记录。" "The last attempt ended without a reply; ask the bureau's record first."
+    LATE_EVENT "late_event" 409 "结果到达过晚" "Came too late" "该提交已离开此步骤；内容已记录并报警，但不生效。" "The submission has left this step; what you sent is recorded and raises an alarm, but changes nothing."
+    PACKAGE_TOO_LARGE "package_too_large" 409 "数据包过大" "Package too large" "数据包超过管局允许的 50 MB。" "The package is over the 50 MB that the bureau takes."
     BUREAU_PAUSED "bureau_paused" 409 "管局暂停受理" "Bureau paused" "该管局当前暂停受理，恢复后按顺序提交。" "This bureau takes nothing at present; the queue goes on in order when it resumes."
     UPLOAD_MISSING "upload_missing" 409 "文件尚未上传" "File not uploaded yet" "存储中没有该文件，请先按 upload 上传。" "The storage has no such file; upload it first as `upload` says."
     UPLOAD_EXPIRED "upload_expired" 409 "上传已过期" "Upload expired" "上传地址已过期，请重新创建。" "The upload address has expired; create a new one."

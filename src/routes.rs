@@ -18,8 +18,10 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::websites::routes(cfg);
     crate::imports::routes(cfg);
     crate::filings::kinds::routes(cfg);
+    crate::filings::routes(cfg);
     crate::catalogue::routes(cfg);
     crate::backdrop_shipments::routes(cfg);
+    crate::bureau_submissions::routes(cfg);
     crate::notifications::routes(cfg);
     crate::audit::routes(cfg);
     crate::oversight::routes(cfg);
@@ -30,6 +32,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
 pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::auth::jobs::register(registry, app);
     crate::catalogue::jobs::register(registry, app);
+    crate::bureau_submissions::jobs::register(registry, app);
     crate::notifications::register(registry, app);
 }
 

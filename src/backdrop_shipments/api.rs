@@ -321,7 +321,7 @@ pub async fn update_backdrop_shipment(
                 ensure_destination(&shipment, &patch)?;
             } else {
                 let carrier = patch.carrier_code.as_deref().or(shipment.carrier_code.as_deref());
-                handling::ensure_carrier(carrier.unwrap_or_default())?;
+                handling::ensure_carrier(conn, now, carrier.unwrap_or_default())?;
             }
             let changes = Changes {
                 recipient_name: patch.recipient_name,

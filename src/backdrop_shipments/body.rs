@@ -7,7 +7,8 @@ use utoipa::ToSchema;
 
 use super::model::{self, Shipment};
 use super::{ChargedTo, ShipmentState, TrackerStatus};
-use crate::catalogue::{data, regions::Regions};
+use crate::catalogue::{self, data, regions::Regions};
+use crate::kernel::clock::shanghai_date;
 use crate::kernel::i18n::Locale;
 use crate::kernel::ids::{FilingId, ShipmentId};
 use crate::kernel::pii::{Address, PersonName, Phone, Sensitive};
@@ -118,6 +119,12 @@ pub fn bodies(
 ) -> QueryResult<Vec<ShipmentBody>> {
     let ids: Vec<ShipmentId> = rows.iter().map(|(row, _)| row.id).collect();
     let events = if ids.is_empty() { Vec::new() } else { model::events(conn, &ids)? };
+    // Names as of the latest change shown: an admin may have added a company since the program was shipped.
+    let shown_on = rows.iter().map(|(row, _)| shanghai_date(row.updated_at)).max();
+    let carriers = match shown_on {
+        Some(on) if rows.iter().any(|(row, _)| row.carrier_code.is_some()) => catalogue::carriers(conn, on)?,
+        _ => Vec::new(),
+    };
     let language = locale.as_str();
     let show = |(row, order_no): (Shipment, String)| {
         let own = events.iter().filter(|event| event.shipment_id == row.id);
@@ -131,7 +138,7 @@ pub fn bodies(
                 raw_code: event.raw_code.clone(),
             })
             .collect();
-        let carrier = row.carrier_code.as_deref().and_then(carrier);
+        let carrier = carriers.iter().find(|known| row.carrier_code.as_ref() == Some(&known.code));
         ShipmentBody {
             id: row.id,
             filing_id: row.filing_id,
@@ -167,11 +174,6 @@ pub fn bodies(
         }
     };
     Ok(rows.into_iter().map(show).collect())
-}
-
-/// A courier company that we know.
-pub fn carrier(code: &str) -> Option<&'static data::Carrier> {
-    data::carriers().iter().find(|known| known.code == code)
 }
 
 /// The latest shipment of a filing, for the filing's reply.

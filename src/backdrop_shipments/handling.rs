@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::api::{self, BackdropShipmentPage};
-use super::body::{self, ShipmentBody};
+use super::body::ShipmentBody;
 use super::model::{self, Changes, Filter, NewTrackingEvent};
 use super::rules::{Hand, Step};
 use super::steps::{self, Asked};
@@ -15,10 +15,11 @@ use super::{ReturnFault, ShipmentState, TrackerStatus};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, op};
-use crate::catalogue::{data, regions::Regions};
+use crate::catalogue::{self, data, regions::Regions};
 use crate::error::{ApiError, ApiResult};
 use crate::error_codes as codes;
 use crate::filings;
+use crate::kernel::clock::shanghai_date;
 use crate::kernel::etag::IfMatch;
 use crate::kernel::idempotency::Idempotency;
 use crate::kernel::ids::{ShipmentId, UserId};
@@ -255,7 +256,6 @@ pub async fn ship_backdrop_shipment(
     body: Json<Handover>,
 ) -> ApiResult<Reply> {
     let (id, handover) = (id.0, body.0);
-    ensure_carrier(&handover.carrier_code)?;
     let asked = Asked {
         caller: caller.caller,
         id,
@@ -265,6 +265,7 @@ pub async fn ship_backdrop_shipment(
     };
     let outcome = steps::take(&app, idem, if_match, asked, move |conn, now, filing, _| {
         ensure_live(filing)?;
+        ensure_carrier(conn, now, &handover.carrier_code)?;
         let changes = Changes {
             state: Some(ShipmentState::Shipped),
             shipped_at: Some(now),
@@ -309,8 +310,8 @@ async fn cancel_if_ended(app: &App, id: ShipmentId) -> ApiResult<()> {
 }
 
 /// 422 for a courier company that the catalogue does not know.
-pub(super) fn ensure_carrier(code: &str) -> ApiResult<()> {
-    if body::carrier(code).is_some() {
+pub(super) fn ensure_carrier(conn: &mut PgConnection, now: DateTime<Utc>, code: &str) -> ApiResult<()> {
+    if catalogue::carrier(conn, code, shanghai_date(now))?.is_some() {
         return Ok(());
     }
     Err(ApiError::invalid_field(

@@ -23,7 +23,6 @@ const RETURNED_BY_RECIPIENT: &str = "fault:recipient";
 pub struct Shipment {
     pub id: ShipmentId,
     pub filing_id: FilingId,
-    pub account_id: AccountId,
     pub state: ShipmentState,
     pub recipient_name: Sensitive<PersonName>,
     pub phone: Sensitive<Phone>,

@@ -2,11 +2,41 @@
 //!
 //! `queued → sending → accepted → approved | rejected`; `unconfirmed` when an attempt ended without a reply, `failed`,
 //! `given_up`, `cancelled`. What the bureau says is keyed by (submission, external reference): an exact repeat is a no-op,
-//! a contradiction a conflict.
+//! a contradiction a conflict, and what comes after the submission has left its step is recorded and alarmed, never applied.
+//! `apply` writes what the bureau said, `send` hands over, `package` makes the zip, `bureaus` pauses and resumes.
+//! `filings::act` calls [`queue`], [`cancel_queued`] and [`live_state`]; a filing's reply shows [`current`].
 
+mod answers;
+mod api;
+mod apply;
+mod body;
+mod bureaus;
+pub mod jobs;
 mod model;
+mod package;
+mod rules;
+mod send;
+mod steps;
 
-pub use model::{NewSubmission, cancel_queued, live_state, queue};
+pub use body::{BureauBody, current};
+pub use model::{NewSubmission, cancel_queued, live_id, live_state, queue};
+
+/// Adds this feature's routes.
+pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+    cfg.service(api::list_bureau_submissions)
+        .service(api::get_bureau_submission)
+        .service(api::create_bureau_package)
+        .service(api::dispatch_bureau_submission)
+        .service(answers::accept_bureau_submission)
+        .service(answers::confirm_bureau_sms)
+        .service(answers::decide_bureau_submission)
+        .service(api::restart_bureau_step)
+        .service(api::give_up_bureau_submission)
+        .service(bureaus::list_bureaus)
+        .service(bureaus::get_bureau)
+        .service(bureaus::pause_bureau)
+        .service(bureaus::resume_bureau);
+}
 
 crate::text_enum! {
     /// State of a submission.
@@ -29,5 +59,51 @@ crate::text_enum! {
         GivenUp = "given_up",
         /// Withdrawn before it was sent.
         Cancelled = "cancelled",
+    }
+}
+
+crate::text_enum! {
+    /// State of the verification of one phone.
+    pub enum SmsState {
+        /// The person has not typed the code yet.
+        Pending = "pending",
+        /// The code was right.
+        Confirmed = "confirmed",
+        /// Too late, or wrong too often.
+        Failed = "failed",
+    }
+}
+
+crate::text_enum! {
+    /// Whose phone is verified.
+    pub enum SmsRole {
+        /// The website's responsible person.
+        WebsiteResponsiblePerson = "website_responsible_person",
+        /// The subject's responsible person, where the province asks for it.
+        SubjectResponsiblePerson = "subject_responsible_person",
+    }
+}
+
+crate::text_enum! {
+    /// What the bureau said.
+    pub enum BureauEventKind {
+        /// It has the package.
+        Accepted = "accepted",
+        /// It does not take the package.
+        Refused = "refused",
+        /// Something about the SMS verification.
+        Sms = "sms",
+        /// It approved or refused.
+        Decided = "decided",
+    }
+}
+
+crate::text_enum! {
+    /// What became of what the bureau said.
+    pub enum BureauEventOutcome {
+        /// It took effect.
+        Applied = "applied",
+        /// The submission had left the step: recorded and alarmed only.
+        Late = "late",
     }
 }

@@ -1,8 +1,10 @@
 //! The outside world.
 //!
 //! [`email`] and [`sms`] are traits with real clients and a stand-in for embedded mode that a person can read.
+//! [`bureau`] is a trait with a gateway without a machine and a simulated bureau.
 //! [`storage`] is one concrete S3 client without a trait: tests use a real S3 protocol too.
 
+pub mod bureau;
 mod delivery;
 pub mod email;
 pub mod sms;

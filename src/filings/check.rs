@@ -1,6 +1,6 @@
 //! Everything that stands between a draft and its submission, told at once. `check` shows it, `submit` insists on it.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::diff::changed_fields;
@@ -10,7 +10,6 @@ use super::requirements::{Requirement, RequirementInput};
 use super::rules::{CheckInput, Finding, Severity};
 use super::{kinds, rules};
 use crate::attachments::AttachmentState;
-use crate::catalogue::data::Named;
 use crate::error::{ApiError, ApiResult};
 use crate::kernel::clock::shanghai_date;
 use crate::kernel::i18n::Bilingual;
@@ -80,7 +79,7 @@ pub fn run(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> ApiR
     let today = shanghai_date(now);
     let kind = kinds::find(&filing.kind).ok_or_else(|| ApiError::internal(format!("unknown kind {}", filing.kind)))?;
     let rows = read(conn, filing)?;
-    let dictionaries = dictionaries(conn, today)?;
+    let dictionaries = catalogue::model::dictionaries(conn, today)?;
     let province = catalogue::province_rule(conn, &filing.province_code, today)?;
     let banned_names = catalogue::banned_names(conn, today)?;
     let person = &rows.content.responsible_person;
@@ -170,16 +169,6 @@ fn procedure(pointer: &str, code: &'static str, severity: Severity, message: (&s
         suggestion: Bilingual::new(fix.0, fix.1),
         source: PROCEDURE,
     }
-}
-
-fn dictionaries(conn: &mut PgConnection, on: NaiveDate) -> QueryResult<Named> {
-    let names =
-        ["service_content", "language", "person_certificate_type", "pre_approval_type", "subject_nature", "material"];
-    let lists = names
-        .into_iter()
-        .map(|name| Ok((name.to_owned(), catalogue::dictionary(conn, name, on)?)))
-        .collect::<QueryResult<Vec<_>>>()?;
-    Ok(Named::new(lists))
 }
 
 /// Items of the latest rejection that no revision has answered yet.

@@ -28,3 +28,21 @@ crate::text_enum! {
         Void = "void",
     }
 }
+
+/// Placeholder until the branch `files` is merged.
+#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
+pub struct PhotoVerificationBody {
+    /// Id.
+    pub id: crate::kernel::ids::PhotoVerificationId,
+    /// State.
+    pub state: PhotoState,
+}
+
+/// Placeholder.
+pub fn current(
+    _conn: &mut diesel::PgConnection,
+    _filing: crate::kernel::ids::FilingId,
+    _locale: crate::kernel::i18n::Locale,
+) -> diesel::QueryResult<Option<PhotoVerificationBody>> {
+    Ok(None)
+}

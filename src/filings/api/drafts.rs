@@ -22,7 +22,7 @@ use crate::kernel::etag;
 use crate::kernel::etag::IfMatch;
 use crate::kernel::i18n::Locale;
 use crate::kernel::idempotency::Idempotency;
-use crate::kernel::ids::{ContentId, FilingId, RejectionItemId, WebsiteId};
+use crate::kernel::ids::{AccountId, ContentId, FilingId, PartnerId, RejectionItemId, SubjectId, WebsiteId};
 use crate::kernel::json::{Json, Path};
 use crate::kernel::reply::Reply;
 use crate::schema::{accounts, filings, rejection_items, subjects, websites as sites};
@@ -176,7 +176,7 @@ fn create(
         .inner_join(subjects::table)
         .filter(sites::id.eq(body.website_id))
         .select((sites::subject_id, sites::account_id, accounts::partner_id, subjects::province_code))
-        .first::<(_, _, _, String)>(conn)
+        .first::<(SubjectId, AccountId, Option<PartnerId>, String)>(conn)
         .optional()?;
     let not_theirs = || {
         ApiError::not_found().errors(vec![FieldError::new(

@@ -22,9 +22,7 @@ fn terms_are_immutable_versions_with_a_time() {
     let tag = current.header("etag").unwrap();
     app.applicant().with("If-None-Match", tag).get("/v1/terms/current").expect_status(304);
 
-    let new = |version: &str, at: Value| {
-        json!({ "kind": "service_terms", "version": version, "text_zh": "新条款", "text_en": "New terms", "effective_at": at })
-    };
+    let new = |version: &str, at: Value| json!({ "kind": "service_terms", "version": version, "text_zh": "新条款", "text_en": "New terms", "effective_at": at });
     app.applicant().post("/v1/terms", new("2026-04", Value::Null)).expect_problem(403, "forbidden");
     let early = app.admin().post("/v1/terms", new("2026-04", json!("2026-03-01T00:00:00Z")));
     assert_eq!(early.expect_problem(422, "validation_failed").faults(), ["/effective_at in_the_past"]);
@@ -49,7 +47,10 @@ fn picture_10_the_photo_guide_has_demands_and_an_example_picture() {
     assert!(picture.body.starts_with(&[0xff, 0xd8]));
     let sentence = json!({ "kind": "tip", "text_zh": "请在白天拍照。", "text_en": "Take it by day.",
         "effective_from": "2026-03-11", "source": "test" });
-    app.admin().put("/v1/photo-guide/items/daylight", sentence).expect_status(200).expect("/text", "请在白天拍照。");
+    app.admin()
+        .put("/v1/photo-guide/items/daylight", sentence)
+        .expect_status(200)
+        .expect("/text", "请在白天拍照。");
     assert!(app.applicant().get("/v1/photo-guide").json().to_string().contains("daylight"));
 }
 
@@ -59,7 +60,10 @@ fn a_row_counts_from_its_day_on() {
     let title = |on: &str| {
         let list = app.reviewer().get(&format!("/v1/rejection-reasons{on}")).expect_status(200).json();
         let rows = list["items"].as_array().unwrap().clone();
-        rows.iter().find(|row| row["code"] == "SITE_NAME_INVALID").unwrap()["title"].as_str().unwrap().to_owned()
+        rows.iter().find(|row| row["code"] == "SITE_NAME_INVALID").unwrap()["title"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     let before = title("");
     let body = |from: &str| {
@@ -68,7 +72,10 @@ fn a_row_counts_from_its_day_on() {
             "effective_from": from, "source": "test" })
     };
     let put = |from: &str| app.admin().put("/v1/rejection-reasons/SITE_NAME_INVALID", body(from));
-    assert_eq!(put("2026-03-10").expect_problem(422, "validation_failed").faults(), ["/effective_from in_the_past"]);
+    assert_eq!(
+        put("2026-03-10").expect_problem(422, "validation_failed").faults(),
+        ["/effective_from in_the_past"]
+    );
     put("2026-04-01").expect_status(200).expect("/title", "网站名称须修改");
     assert_eq!(title(""), before);
     assert_eq!(title("?on=2026-04-01"), "网站名称须修改");
@@ -79,8 +86,12 @@ fn a_row_counts_from_its_day_on() {
     beian::catalogue::seed(&mut app.conn(), app.now()).unwrap();
     assert_eq!(title(""), "网站名称须修改");
     assert!(audit_actions(&app).contains(&"catalogue.row_changed".to_owned()));
-    app.reviewer().put("/v1/rejection-reasons/SITE_NAME_INVALID", body("2026-05-01")).expect_problem(403, "forbidden");
-    app.admin().put("/v1/rejection-reasons/a%20b", body("2026-05-01")).expect_problem(400, "invalid_parameter");
+    app.reviewer()
+        .put("/v1/rejection-reasons/SITE_NAME_INVALID", body("2026-05-01"))
+        .expect_problem(403, "forbidden");
+    app.admin()
+        .put("/v1/rejection-reasons/a%20b", body("2026-05-01"))
+        .expect_problem(400, "invalid_parameter");
 }
 
 #[test]
@@ -88,11 +99,15 @@ fn dictionaries_carriers_and_regions_feed_the_forms() {
     let app = TestApp::spawn();
     let user = app.applicant();
     let one = user.get("/v1/dictionaries?name=service_content").expect_status(200);
-    one.expect("/items/0/name", "service_content").expect("/items/0/entries/0/attributes/individual_allowed", false);
+    one.expect("/items/0/name", "service_content")
+        .expect("/items/0/entries/0/attributes/individual_allowed", false);
     assert!(user.get("/v1/dictionaries").expect_status(200).at("/items").as_array().unwrap().len() > 10);
     user.get("/v1/dictionaries?name=nonsense").expect_problem(400, "invalid_parameter");
     let entry = json!({ "label_zh": "藏文", "label_en": "Tibetan script", "effective_from": "2026-03-11", "source": "test" });
-    app.admin().put("/v1/dictionaries/language/bo-x", entry.clone()).expect_status(200).expect("/label", "藏文");
+    app.admin()
+        .put("/v1/dictionaries/language/bo-x", entry.clone())
+        .expect_status(200)
+        .expect("/label", "藏文");
     app.admin().put("/v1/dictionaries/nonsense/x", entry).expect_problem(404, "not_found");
     let languages = user.get("/v1/dictionaries?name=language").json().to_string();
     assert!(languages.contains("bo-x"));
@@ -105,7 +120,8 @@ fn dictionaries_carriers_and_regions_feed_the_forms() {
     let provinces = user.get("/v1/regions").expect_status(200);
     provinces.expect("/items/0/code", "110000").expect("/items/0/is_mainland", true);
     let dongguan = user.get("/v1/regions?parent=440000").json();
-    let city = dongguan["items"].as_array().unwrap().iter().find(|row| row["code"] == "441900").unwrap().clone();
+    let city =
+        dongguan["items"].as_array().unwrap().iter().find(|row| row["code"] == "441900").unwrap().clone();
     assert_eq!(city["has_children"], false);
     user.get("/v1/regions?parent=999999").expect_problem(400, "invalid_parameter");
 }
@@ -123,14 +139,17 @@ fn a_provinces_demands_name_known_materials_and_fields() {
         bad.expect_problem(422, "validation_failed").faults(),
         ["/proofs/0/material_code not_in_list", "/proofs/0/triggers/0 not_in_list"]
     );
-    app.admin().put("/v1/province-rules/810000", rule("identity_card_front", "name")).expect_problem(404, "not_found");
+    app.admin()
+        .put("/v1/province-rules/810000", rule("identity_card_front", "name"))
+        .expect_problem(404, "not_found");
     app.admin().put("/v1/province-rules/110000", rule("identity_card_front", "name")).expect_status(200);
     let list = app.applicant().get("/v1/province-rules").expect_status(200);
     list.expect("/items/0/province_code", "110000").expect("/items/0/recheck_all", true);
     let on = "2026-03-11".parse().unwrap();
     let mut conn = app.conn();
     assert!(beian::catalogue::province_rule(&mut conn, "110000", on).unwrap().sms_verification);
-    let default = beian::catalogue::province_rule(&mut conn, "540000", "2000-01-01".parse().unwrap()).unwrap();
+    let default =
+        beian::catalogue::province_rule(&mut conn, "540000", "2000-01-01".parse().unwrap()).unwrap();
     assert!(!default.sms_verification && default.proofs.is_empty());
 }
 
@@ -145,7 +164,8 @@ fn loading_a_year_makes_provisional_deadlines_final() {
 
     // 31 December 2026, a Thursday: one working day later is provisionally Friday, 1 January.
     app.advance("2026-12-31T02:00:00Z".parse::<DateTime<Utc>>().unwrap() - app.now());
-    let filing: FilingId = crate::websites::filing_row(&app, "0193a000-0000-7000-8000-000000014001", "initial_review");
+    let filing: FilingId =
+        crate::websites::filing_row(&app, "0193a000-0000-7000-8000-000000014001", "initial_review");
     let due: DateTime<Utc> = "2027-01-01T16:00:00Z".parse().unwrap();
     diesel::update(filings::table.find(filing))
         .set((filings::due_at.eq(due), filings::due_is_provisional.eq(true)))

@@ -121,7 +121,10 @@ fn shapes_are_refused_with_their_place() {
         ["/rows/0/websites/0/content/responsible_person/mobile masked_value"]
     );
     let empty = json!({ "rows": [] });
-    assert_eq!(app.admin().post("/v1/imports", empty).expect_problem(422, "validation_failed").faults(), ["/rows too_few_items"]);
+    assert_eq!(
+        app.admin().post("/v1/imports", empty).expect_problem(422, "validation_failed").faults(),
+        ["/rows too_few_items"]
+    );
 }
 
 #[test]

@@ -166,7 +166,8 @@ fn an_approved_filing_becomes_the_next_version_once() {
     let new = ContentId::new();
     websites::model::insert(&mut conn, new.0, &content).unwrap();
     app.advance(Duration::hours(1));
-    let mut apply = |expected| websites::apply_filing(&mut conn, app.now(), id, new, filing, expected).unwrap();
+    let mut apply =
+        |expected| websites::apply_filing(&mut conn, app.now(), id, new, filing, expected).unwrap();
     assert!(!apply(row.filed_version + 7), "a base that is not in force changes nothing");
     assert!(apply(row.filed_version));
     assert!(!apply(row.filed_version), "the same base a second time");

@@ -1,4 +1,4 @@
-//! What an owner can do next with a website: shaped like a filing's next actions, so that a page needs one kind of button.
+//! What a caller can do next with a resource: one shape for websites, filings and reviews, so that a page needs one button.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use crate::kernel::ids::{FilingId, WebsiteId};
 
 /// Something that the caller can do, or what keeps them from it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct WebsiteAction {
+pub struct NextAction {
     /// Code of the dictionary `action`; may grow.
     #[schema(example = "start_website_change")]
     pub action: String,
@@ -30,12 +30,12 @@ pub struct WebsiteAction {
     /// Whether it can be done now.
     pub is_enabled: bool,
     /// What keeps the caller from it; empty when it is enabled.
-    pub blocked_by: Vec<WebsiteBlocker>,
+    pub blocked_by: Vec<BlockedBy>,
 }
 
 /// What keeps a caller from an action.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
-pub struct WebsiteBlocker {
+pub struct BlockedBy {
     /// Code of the dictionary `blocked_by`; may grow.
     #[schema(example = "live_filing_exists")]
     pub code: String,
@@ -45,7 +45,7 @@ pub struct WebsiteBlocker {
     pub filing_id: Option<FilingId>,
 }
 
-impl WebsiteAction {
+impl NextAction {
     /// An action that can be done.
     pub fn new(
         locale: Locale,
@@ -76,19 +76,19 @@ impl WebsiteAction {
     pub fn blocked(mut self, locale: Locale, code: &str, filing_id: Option<FilingId>) -> Self {
         self.is_enabled = false;
         let label = data::label("blocked_by", code, locale.as_str()).to_owned();
-        self.blocked_by.push(WebsiteBlocker { code: code.to_owned(), label, filing_id });
+        self.blocked_by.push(BlockedBy { code: code.to_owned(), label, filing_id });
         self
     }
 }
 
 /// What an owner can do with a website (seed, picture 3): start a change, or go on with the live filing of its subject.
 /// Staff get nothing: the website is not theirs.
-pub fn of_website(locale: Locale, live: Option<(FilingId, WebsiteId)>) -> Vec<WebsiteAction> {
-    let start = WebsiteAction::new(locale, "start_website_change", "createFiling", "POST", "/v1/filings");
+pub fn of_website(locale: Locale, live: Option<(FilingId, WebsiteId)>) -> Vec<NextAction> {
+    let start = NextAction::new(locale, "start_website_change", "createFiling", "POST", "/v1/filings");
     match live {
         None => vec![start.primary()],
         Some((filing, _)) => vec![
-            WebsiteAction::new(locale, "view_filing", "getFiling", "GET", format!("/v1/filings/{filing}"))
+            NextAction::new(locale, "view_filing", "getFiling", "GET", format!("/v1/filings/{filing}"))
                 .primary(),
             start.blocked(locale, "live_filing_exists", Some(filing)),
         ],

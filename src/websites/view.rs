@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::content::WebsiteContent;
 use super::filed::{self, WebsiteAccess, WebsiteRow};
-use super::next_action::{self, WebsiteAction};
+use super::next_action::{self, NextAction};
 use super::subject::{LegalRepresentative, Subject, SubjectResponsiblePerson};
 use crate::auth::{Caller, Role};
 use crate::catalogue::data;
@@ -113,7 +113,7 @@ pub struct Website {
     /// The live filing of the subject, which blocks another; null when there is none.
     pub live_filing_id: Option<FilingId>,
     /// What the owner can do; empty for staff.
-    pub next_actions: Vec<WebsiteAction>,
+    pub next_actions: Vec<NextAction>,
     /// When it came into this system.
     pub created_at: DateTime<Utc>,
     /// When its filed data changed last.
@@ -151,7 +151,7 @@ pub struct WebsiteSummary {
     /// The live filing of the subject; null when there is none.
     pub live_filing_id: Option<FilingId>,
     /// What the owner can do; empty for staff.
-    pub next_actions: Vec<WebsiteAction>,
+    pub next_actions: Vec<NextAction>,
     /// When it came into this system.
     pub created_at: DateTime<Utc>,
     /// When its filed data changed last.

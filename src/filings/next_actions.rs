@@ -42,10 +42,7 @@ impl List {
     fn add(&mut self, action: &str, operation_id: &str, method: &str, href: String, is_primary: bool, blocked: &[&str]) {
         let mut item = NextAction::new(self.locale, action, operation_id, method, href);
         item.is_primary = is_primary;
-        for code in blocked {
-            item = item.blocked(self.locale, code, None);
-        }
-        self.items.push(item);
+        self.items.push(blocked.iter().fold(item, |item, code| item.blocked(self.locale, code, None)));
     }
 }
 

@@ -2,12 +2,14 @@
 
 mod support;
 
+mod catalogue;
 mod accounts;
 mod attachments;
 mod auth;
 mod authorization;
 mod document;
 mod embedded;
+mod imports;
 mod filings;
 mod kernel;
 mod me;
@@ -16,4 +18,5 @@ mod notifications;
 mod reviews;
 mod photo_verifications;
 mod storage_contract;
+mod websites;
 mod users;

@@ -2,21 +2,22 @@
 
 mod support;
 
-mod catalogue;
 mod accounts;
 mod attachments;
 mod auth;
 mod authorization;
+mod catalogue;
 mod document;
 mod embedded;
-mod imports;
+mod examples;
 mod filings;
+mod imports;
 mod kernel;
 mod me;
-mod oversight;
 mod notifications;
-mod reviews;
+mod oversight;
 mod photo_verifications;
+mod reviews;
 mod storage_contract;
-mod websites;
 mod users;
+mod websites;

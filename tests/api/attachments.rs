@@ -34,7 +34,8 @@ fn picture_5_a_material_is_uploaded_completed_shown_and_downloaded() {
     body["purpose"] = json!("identity_card_front");
     body["file_name"] = json!("身份证 人像面.jpg");
     let tag = filing.tag(&applicant);
-    let made = applicant.post(&filing.path("/attachments"), body).expect_status(201).expect("/state", "pending");
+    let made =
+        applicant.post(&filing.path("/attachments"), body).expect_status(201).expect("/state", "pending");
     let id = made.text("/id");
     let path = format!("/v1/attachments/{id}");
     assert_eq!(made.header("location").unwrap(), path);
@@ -63,7 +64,10 @@ fn picture_5_a_material_is_uploaded_completed_shown_and_downloaded() {
     let file = Client::new("", None).get(&download.text("/url")).expect_status(200);
     assert_eq!(file.body, bytes);
     let disposition = file.header("content-disposition").unwrap();
-    assert!(disposition.starts_with("attachment; ") && disposition.contains("filename*=UTF-8''"), "{disposition}");
+    assert!(
+        disposition.starts_with("attachment; ") && disposition.contains("filename*=UTF-8''"),
+        "{disposition}"
+    );
 }
 
 #[test]
@@ -167,7 +171,8 @@ fn a_new_card_replaces_the_old_one_and_other_material_adds_up() {
     assert_eq!(list.at("/items/0/id"), second.clone());
     assert_eq!(list.at("/items/1"), json!(null));
     applicant.get(&format!("/v1/attachments/{first}")).expect_problem(404, "not_found");
-    let list = applicant.get(&filing.path("/attachments?limit=2")).expect_status(200).expect("/has_more", true);
+    let list =
+        applicant.get(&filing.path("/attachments?limit=2")).expect_status(200).expect("/has_more", true);
     let next = list.text("/next_cursor");
     let rest = applicant.get(&filing.path(&format!("/attachments?limit=2&cursor={next}"))).expect_status(200);
     assert_eq!(rest.at("/items/0/purpose"), "other");
@@ -200,7 +205,10 @@ fn a_deleted_material_is_gone_unless_a_revision_contains_it() {
     app.make().submit(&filing);
     let path = format!("/v1/attachments/{kept}");
     // While it is reviewed nothing moves.
-    applicant.delete(&path).expect_problem(409, "invalid_transition").expect("/current_status", "initial_review");
+    applicant
+        .delete(&path)
+        .expect_problem(409, "invalid_transition")
+        .expect("/current_status", "initial_review");
     let mut body = declaration(b"%PDF-x", "application/pdf");
     body["purpose"] = json!("other");
     applicant.post(&filing.path("/attachments"), body).expect_problem(409, "invalid_transition");

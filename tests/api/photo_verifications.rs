@@ -58,7 +58,8 @@ fn picture_17_a_good_photo_goes_to_review_within_seconds() {
     applicant.act(&format!("{}/submit", path(&id))).expect_problem(409, "upload_missing");
     Client::upload(&made.at("/upload"), &bytes).expect_status(200);
     let tag = applicant.get(&path(&id)).expect_status(200).header("etag").unwrap();
-    let sent = applicant.act(&format!("{}/submit", path(&id))).expect_status(202).expect("/state", "checking");
+    let sent =
+        applicant.act(&format!("{}/submit", path(&id))).expect_status(202).expect("/state", "checking");
     assert_eq!(sent.at("/upload"), json!(null));
     // While it is checked the filing stands still, and a second click is harmless.
     applicant.get(&filing.path("")).expect_status(200).expect("/status", "photo_required");
@@ -68,7 +69,11 @@ fn picture_17_a_good_photo_goes_to_review_within_seconds() {
         .post(&filing.path("/photo-verifications"), another.clone())
         .expect_problem(409, "live_attempt_exists");
     app.run_jobs();
-    let shown = applicant.with("If-None-Match", &tag).get(&path(&id)).expect_status(200).expect("/state", "in_review");
+    let shown = applicant
+        .with("If-None-Match", &tag)
+        .get(&path(&id))
+        .expect_status(200)
+        .expect("/state", "in_review");
     assert_eq!(shown.at("/findings"), json!([]));
     assert_eq!(shown.at("/next_actions"), json!([]));
     let after = applicant.get(&filing.path("")).expect_status(200).expect("/status", "photo_review");
@@ -124,12 +129,15 @@ fn what_is_no_picture_is_told_and_never_breaks_the_worker() {
     // Not even its first bytes: known while it is submitted.
     let text = b"this is no picture".to_vec();
     let id = upload_photo(&applicant, &filing.id, &text, "image/jpeg");
-    let reply = applicant.act(&format!("{}/submit", path(&id))).expect_status(202).expect("/state", "precheck_failed");
+    let reply = applicant
+        .act(&format!("{}/submit", path(&id)))
+        .expect_status(202)
+        .expect("/state", "precheck_failed");
     assert_eq!(reply.at("/findings/0/code"), "PHOTO_UNREADABLE");
     // A picture's head on a body of noise, and half a picture.
     let mut garbled = jpeg(900, 1200, 1);
     garbled.truncate(60);
-    garbled.extend((0..40_000_u32).map(|n| (n * 7919 >> 3) as u8));
+    garbled.extend((0..40_000_u32).map(|n| ((n * 7919) >> 3) as u8));
     let png = png(900, 1200, 1);
     for (bytes, content_type) in [(&garbled[..], "image/jpeg"), (&png[..png.len() / 3], "image/png")] {
         let id = submit_photo(&applicant, &filing.id, bytes, content_type);
@@ -175,7 +183,8 @@ fn the_same_file_is_not_taken_for_another_filing_or_twice() {
     let used = submit_photo(&applicant, &filing.id, &bytes, "image/jpeg");
     app.run_jobs();
     // Rejected by a reviewer: not that one again.
-    let (filing_id, photo_id): (FilingId, PhotoVerificationId) = (filing.id.parse().unwrap(), used.parse().unwrap());
+    let (filing_id, photo_id): (FilingId, PhotoVerificationId) =
+        (filing.id.parse().unwrap(), used.parse().unwrap());
     let ctx = Ctx::new(app.now(), Actor::system(), Side::Reviewer);
     app.conn()
         .transaction(|conn| {
@@ -194,7 +203,9 @@ fn the_same_file_is_not_taken_for_another_filing_or_twice() {
 
     let other = app.other_applicant();
     let website = other.get("/v1/websites").expect_status(200).text("/items/0/id");
-    let theirs = other.post("/v1/filings", json!({ "kind": "website_change", "website_id": website })).expect_status(201);
+    let theirs = other
+        .post("/v1/filings", json!({ "kind": "website_change", "website_id": website }))
+        .expect_status(201);
     let theirs = Filing { id: theirs.text("/id"), website_id: website };
     let change = json!({ "website": { "remark": "联系方式更新" } });
     other.with("If-Match", theirs.tag(&other)).patch(&theirs.path(""), change).expect_status(200);
@@ -292,7 +303,8 @@ fn photos_are_taken_only_in_their_steps() {
         .expect_problem(409, "invalid_transition")
         .expect("/current_status", "initial_review");
     let pdf = declaration(b"%PDF-1.7", "application/pdf");
-    let reply = applicant.post(&filing.path("/photo-verifications"), pdf).expect_problem(422, "validation_failed");
+    let reply =
+        applicant.post(&filing.path("/photo-verifications"), pdf).expect_problem(422, "validation_failed");
     assert_eq!(reply.faults(), ["/content_type not_in_list"]);
     app.other_applicant().post(&filing.path("/photo-verifications"), body).expect_problem(404, "not_found");
     app.run_jobs();

@@ -20,7 +20,9 @@ pub fn png(width: u32, height: u32, seed: u8) -> Vec<u8> {
 
 fn picture(width: u32, height: u32, seed: u8, format: ImageFormat) -> Vec<u8> {
     let mut bytes = Cursor::new(Vec::new());
-    RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, seed])).write_to(&mut bytes, format).unwrap();
+    RgbImage::from_fn(width, height, |x, y| image::Rgb([x as u8, y as u8, seed]))
+        .write_to(&mut bytes, format)
+        .unwrap();
     bytes.into_inner()
 }
 
@@ -40,7 +42,13 @@ pub fn declaration(bytes: &[u8], content_type: &str) -> Value {
 }
 
 /// Declares an attachment and uploads it; it is not completed yet.
-pub fn upload_attachment(client: &Client, filing: &str, purpose: &str, bytes: &[u8], content_type: &str) -> Response {
+pub fn upload_attachment(
+    client: &Client,
+    filing: &str,
+    purpose: &str,
+    bytes: &[u8],
+    content_type: &str,
+) -> Response {
     let mut body = declaration(bytes, content_type);
     body["purpose"] = json!(purpose);
     let made = client.post(&format!("/v1/filings/{filing}/attachments"), body).expect_status(201);

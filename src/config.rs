@@ -41,6 +41,8 @@ pub struct Config {
     pub log: LogConfig,
     pub provider: ProviderConfig,
     pub bureau_gateway: BureauGateway,
+    /// `host:port` of ClamAV's daemon, which looks at every upload; `None` means: no scanner.
+    pub clamav_addr: Option<String>,
     /// Whether `serve` also runs the jobs.
     pub worker: WorkerMode,
     /// Whether `/oauth/token` takes a password, for the *Authorize* dialog of Swagger UI.
@@ -324,6 +326,7 @@ fn read_all(r: &Reader) -> Config {
                 &[("manual", BureauGateway::Manual), ("simulator", BureauGateway::Simulator)],
             )
             .unwrap_or(if mode == Mode::Embedded { BureauGateway::Simulator } else { BureauGateway::Manual }),
+        clamav_addr: r.parsed("CLAMAV_ADDR", network::host_and_port),
         worker: r
             .choice("WORKER", &[("inline", WorkerMode::Inline), ("off", WorkerMode::Off)])
             .unwrap_or(if mode == Mode::Embedded { WorkerMode::Inline } else { WorkerMode::Off }),

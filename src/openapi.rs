@@ -72,25 +72,45 @@ fn inline_scalars(document: &mut Value) {
 fn replace_scalars(node: &mut Value, scalars: &HashMap<String, Value>) {
     match node {
         Value::Object(map) => {
-            let target = |value: &Value| value["$ref"].as_str().and_then(|name| scalars.get(name)).cloned();
-            let replacement = match map.get("oneOf").and_then(Value::as_array).map(Vec::as_slice) {
-                Some([null, other]) if null["type"] == "null" => target(other).map(|mut schema| {
-                    schema["type"] = json!(["string", "null"]);
-                    schema
-                }),
-                _ => map.get("$ref").and_then(Value::as_str).and_then(|name| scalars.get(name)).cloned(),
-            };
-            if let Some(Value::Object(schema)) = replacement {
+            optional_reference(map, scalars);
+            if let Some(Value::Object(schema)) = map.get("$ref").and_then(Value::as_str).and_then(|name| scalars.get(name)) {
                 map.remove("$ref");
-                map.remove("oneOf");
                 for (name, value) in schema {
-                    map.entry(name).or_insert(value);
+                    map.entry(name).or_insert(value.clone());
                 }
             }
             map.values_mut().for_each(|value| replace_scalars(value, scalars));
         }
         Value::Array(items) => items.iter_mut().for_each(|value| replace_scalars(value, scalars)),
         _ => {}
+    }
+}
+
+/// An optional struct is written as null or a reference, in this order, described outside: the one form of `oneOf` that
+/// client generators cope with. An optional scalar becomes a nullable one.
+fn optional_reference(map: &mut Map<String, Value>, scalars: &HashMap<String, Value>) {
+    let Some([one, other]) = map.get("oneOf").and_then(Value::as_array).map(Vec::as_slice) else { return };
+    let target = match (one["type"] == "null", other["type"] == "null") {
+        (true, false) => other.clone(),
+        (false, true) => one.clone(),
+        _ => return,
+    };
+    let Some(name) = target["$ref"].as_str() else { return };
+    let description = target.get("description").cloned();
+    match scalars.get(name) {
+        Some(Value::Object(schema)) => {
+            map.remove("oneOf");
+            for (name, value) in schema {
+                map.entry(name).or_insert(value.clone());
+            }
+            map.insert("type".to_owned(), json!(["string", "null"]));
+        }
+        _ => {
+            map.insert("oneOf".to_owned(), json!([{ "type": "null" }, { "$ref": name }]));
+        }
+    }
+    if let Some(description) = description {
+        map.insert("description".to_owned(), description);
     }
 }
 

@@ -19,6 +19,9 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::imports::routes(cfg);
     crate::filings::kinds::routes(cfg);
     crate::filings::routes(cfg);
+    crate::filings::notes::routes(cfg);
+    crate::reviews::routes(cfg);
+    crate::attachments::routes(cfg);
     crate::catalogue::routes(cfg);
     crate::backdrop_shipments::routes(cfg);
     crate::bureau_submissions::routes(cfg);
@@ -32,6 +35,8 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
 pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::auth::jobs::register(registry, app);
     crate::catalogue::jobs::register(registry, app);
+    crate::filings::jobs::register(registry, app);
+    crate::attachments::register(registry, app);
     crate::bureau_submissions::jobs::register(registry, app);
     crate::notifications::register(registry, app);
 }

@@ -109,12 +109,10 @@ pub struct AccountQuery {
     /// Accounts of this partner.
     partner_id: Option<PartnerId>,
     /// The partner's own key.
-    #[param(max_length = 100)]
     external_reference: Option<String>,
     /// Only disabled, or only enabled accounts.
     is_disabled: Option<bool>,
     /// Beginning of the name.
-    #[param(max_length = 200)]
     q: Option<String>,
     /// How many; 20 when absent.
     #[serde(default)]
@@ -139,8 +137,10 @@ fn shown(row: AccountRow, caller: &Caller) -> ApiResult<Reply> {
 
 fn reference_taken(error: diesel::result::Error) -> ApiError {
     match violated_constraint(&error) {
-        Some("accounts_partner_reference_key") => ApiError::new(&codes::DUPLICATE)
-            .detail("该合作伙伴已有此 external_reference。", "The partner has an account with this external_reference."),
+        Some("accounts_partner_reference_key") => ApiError::new(&codes::DUPLICATE).detail(
+            "该合作伙伴已有此 external_reference。",
+            "The partner has an account with this external_reference.",
+        ),
         _ => error.into(),
     }
 }
@@ -176,18 +176,33 @@ pub async fn create_account(
     idem.run(&app.db, now, &key, |_| Ok(()), move |conn| create(conn, now, &caller, &body)).await
 }
 
-fn create(conn: &mut PgConnection, now: DateTime<Utc>, caller: &Caller, body: &AccountCreation) -> ApiResult<Reply> {
+fn create(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    caller: &Caller,
+    body: &AccountCreation,
+) -> ApiResult<Reply> {
     let partner = caller.partner_id.or(body.partner_id);
     let is_foreign = body.partner_id.is_some() && body.partner_id != partner;
     if is_foreign || partner.map(|id| model::partner_exists(conn, id)).transpose()? == Some(false) {
-        return Err(ApiError::invalid_field("/partner_id", "not_found", "该合作伙伴不存在", "is not a known partner"));
+        return Err(ApiError::invalid_field(
+            "/partner_id",
+            "not_found",
+            "该合作伙伴不存在",
+            "is not a known partner",
+        ));
     }
     if partner.is_none() && body.external_reference.is_some() {
         return Err(reference_without_partner());
     }
     let row = model::insert(conn, now, body.name.trim(), partner, body.external_reference.as_deref())
         .map_err(reference_taken)?;
-    audit::record(conn, now, &Actor::from(caller), Deed::new("account.created", "account", row.id.0).account(row.id))?;
+    audit::record(
+        conn,
+        now,
+        &Actor::from(caller),
+        Deed::new("account.created", "account", row.id.0).account(row.id),
+    )?;
     let tag = etag(row.version, caller.view(), caller.locale);
     Ok(Reply::created(format!("/v1/accounts/{}", row.id), &Account::from(row))?.etag(tag))
 }
@@ -217,7 +232,8 @@ pub async fn list_accounts(
     let after = page::decode(query.cursor.as_deref(), &binding)?;
     let limit = query.limit;
     let rows = app.db.run(move |conn| Ok(model::list(conn, &filter, after, limit)?)).await?;
-    let page = Page::cut(rows, limit, &binding, |row| Position { at: row.created_at, id: row.id.0 }).map(Account::from);
+    let page = Page::cut(rows, limit, &binding, |row| Position { at: row.created_at, id: row.id.0 })
+        .map(Account::from);
     Reply::ok(&AccountPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })
 }
 
@@ -228,7 +244,11 @@ pub async fn list_accounts(
     params(("id" = AccountId, Path, description = "The account.", example = "0193a000-0000-7000-8000-000000010001")),
     responses((status = 200, description = "The account.", body = Account)))]
 #[get("/v1/accounts/{id}")]
-pub async fn get_account(app: web::Data<App>, caller: Allowed<op::GetAccount>, id: Path<AccountId>) -> ApiResult<Reply> {
+pub async fn get_account(
+    app: web::Data<App>,
+    caller: Allowed<op::GetAccount>,
+    id: Path<AccountId>,
+) -> ApiResult<Reply> {
     let id = id.0;
     let row = app.db.run(move |conn| Ok(model::find(conn, id)?)).await?.ok_or_else(ApiError::not_found)?;
     shown(visible(row, &caller)?, &caller)

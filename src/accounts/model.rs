@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult, Queryable,
-    RunQueryDsl, Selectable, SelectableHelper, sql_types::Text,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult,
+    Queryable, RunQueryDsl, Selectable, SelectableHelper, sql_types::Text,
 };
 
 use crate::kernel::ids::{AccountId, PartnerId};
@@ -78,7 +78,12 @@ pub struct Changes {
 }
 
 /// Applies changes and raises the version.
-pub fn update(conn: &mut PgConnection, now: DateTime<Utc>, id: AccountId, changes: Changes) -> QueryResult<AccountRow> {
+pub fn update(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    id: AccountId,
+    changes: Changes,
+) -> QueryResult<AccountRow> {
     diesel::update(accounts::table.find(id))
         .set((
             changes.name.map(|name| accounts::name.eq(name)),
@@ -128,8 +133,9 @@ pub fn list(
         query = query.filter(starts_with(accounts::name, prefix));
     }
     if let Some(Position { at, id }) = after {
-        query = query
-            .filter(accounts::created_at.lt(at).or(accounts::created_at.eq(at).and(accounts::id.lt(AccountId(id)))));
+        query = query.filter(
+            accounts::created_at.lt(at).or(accounts::created_at.eq(at).and(accounts::id.lt(AccountId(id)))),
+        );
     }
     query.order((accounts::created_at.desc(), accounts::id.desc())).limit(limit.rows_to_read()).load(conn)
 }

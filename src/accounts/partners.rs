@@ -3,8 +3,8 @@
 use actix_web::{get, patch, post, web};
 use chrono::{DateTime, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl, Selectable,
-    SelectableHelper,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, QueryDsl, Queryable, RunQueryDsl,
+    Selectable, SelectableHelper,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -122,19 +122,30 @@ pub async fn create_partner(
     let now = app.clock.now();
     let (caller, body) = (caller.caller, body.0);
     let key = caller.user_id.to_string();
-    idem.run(&app.db, now, &key, |_| Ok(()), move |conn| {
-        let row = diesel::insert_into(partners::table)
-            .values((
-                partners::id.eq(PartnerId::new()),
-                partners::name.eq(body.name.trim()),
-                partners::created_at.eq(now),
-            ))
-            .returning(PartnerRow::as_returning())
-            .get_result(conn)?;
-        audit::record(conn, now, &Actor::from(&caller), Deed::new("partner.created", "partner", row.id.0))?;
-        let tag = etag(row.version, caller.view(), caller.locale);
-        Ok(Reply::created(format!("/v1/partners/{}", row.id), &Partner::from(row))?.etag(tag))
-    })
+    idem.run(
+        &app.db,
+        now,
+        &key,
+        |_| Ok(()),
+        move |conn| {
+            let row = diesel::insert_into(partners::table)
+                .values((
+                    partners::id.eq(PartnerId::new()),
+                    partners::name.eq(body.name.trim()),
+                    partners::created_at.eq(now),
+                ))
+                .returning(PartnerRow::as_returning())
+                .get_result(conn)?;
+            audit::record(
+                conn,
+                now,
+                &Actor::from(&caller),
+                Deed::new("partner.created", "partner", row.id.0),
+            )?;
+            let tag = etag(row.version, caller.view(), caller.locale);
+            Ok(Reply::created(format!("/v1/partners/{}", row.id), &Partner::from(row))?.etag(tag))
+        },
+    )
     .await
 }
 
@@ -163,7 +174,8 @@ pub async fn list_partners(
             Ok(query.order(order).limit(limit.rows_to_read()).load(conn)?)
         })
         .await?;
-    let page = Page::cut(rows, limit, "partners", |row| Position { at: row.created_at, id: row.id.0 }).map(Partner::from);
+    let page = Page::cut(rows, limit, "partners", |row| Position { at: row.created_at, id: row.id.0 })
+        .map(Partner::from);
     Reply::ok(&PartnerPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })
 }
 
@@ -174,11 +186,17 @@ pub async fn list_partners(
     params(("id" = PartnerId, Path, description = "The partner.", example = "0193a000-0000-7000-8000-000000012001")),
     responses((status = 200, description = "The partner.", body = Partner)))]
 #[get("/v1/partners/{id}")]
-pub async fn get_partner(app: web::Data<App>, caller: Allowed<op::GetPartner>, id: Path<PartnerId>) -> ApiResult<Reply> {
+pub async fn get_partner(
+    app: web::Data<App>,
+    caller: Allowed<op::GetPartner>,
+    id: Path<PartnerId>,
+) -> ApiResult<Reply> {
     let id = id.0;
     let row = app
         .db
-        .run(move |conn| Ok(partners::table.find(id).select(PartnerRow::as_select()).first(conn).optional()?))
+        .run(move |conn| {
+            Ok(partners::table.find(id).select(PartnerRow::as_select()).first(conn).optional()?)
+        })
         .await?
         .ok_or_else(ApiError::not_found)?;
     shown(row, &caller)
@@ -207,8 +225,12 @@ pub async fn update_partner(
     let (id, caller, body) = (id.0, caller.caller, body.0);
     app.db
         .transaction(move |conn| {
-            let before =
-                partners::table.find(id).select(PartnerRow::as_select()).for_update().first(conn).optional()?;
+            let before = partners::table
+                .find(id)
+                .select(PartnerRow::as_select())
+                .for_update()
+                .first(conn)
+                .optional()?;
             let before = before.ok_or_else(ApiError::not_found)?;
             ensure_version(expected, before.version)?;
             let paused_at = match body.is_paused {

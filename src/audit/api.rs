@@ -2,7 +2,9 @@
 
 use actix_web::{get, web};
 use chrono::{DateTime, Utc};
-use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -116,10 +118,8 @@ pub struct AuditEventQuery {
     /// Deeds of this user.
     actor_user_id: Option<UserId>,
     /// For example `user.disabled`.
-    #[param(max_length = 100)]
     action: Option<String>,
     /// For example `user`.
-    #[param(max_length = 100)]
     object_type: Option<String>,
     /// Deeds on this object.
     object_id: Option<Uuid>,
@@ -194,6 +194,7 @@ pub async fn list_audit_events(
             Ok(query.order(order).limit(limit.rows_to_read()).load(conn)?)
         })
         .await?;
-    let page = Page::cut(rows, limit, &binding, |row| Position { at: row.at, id: row.id.0 }).map(AuditEvent::from);
+    let page =
+        Page::cut(rows, limit, &binding, |row| Position { at: row.at, id: row.id.0 }).map(AuditEvent::from);
     Reply::ok(&AuditEventPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })
 }

@@ -68,7 +68,13 @@ pub struct Tokens {
     refresh_expires_in: i64,
 }
 
-fn tokens(app: &App, now: DateTime<Utc>, user: UserId, session: SessionId, refresh_token: String) -> ApiResult<Tokens> {
+fn tokens(
+    app: &App,
+    now: DateTime<Utc>,
+    user: UserId,
+    session: SessionId,
+    refresh_token: String,
+) -> ApiResult<Tokens> {
     Ok(Tokens {
         access_token: app.tokens.sign(user, session, now, access_lifetime())?,
         token_type: "Bearer",
@@ -139,7 +145,11 @@ pub async fn login(app: web::Data<App>, origin: Origin, body: Json<LoginRequest>
     (status = 401, description = "`invalid_refresh_token`"),
 ))]
 #[post("/v1/auth/refresh")]
-pub async fn refresh_session(app: web::Data<App>, origin: Origin, body: Json<RefreshRequest>) -> ApiResult<Reply> {
+pub async fn refresh_session(
+    app: web::Data<App>,
+    origin: Origin,
+    body: Json<RefreshRequest>,
+) -> ApiResult<Reply> {
     let now = app.clock.now();
     let presented = body.0.refresh_token;
     let rotation = app
@@ -148,7 +158,8 @@ pub async fn refresh_session(app: web::Data<App>, origin: Origin, body: Json<Ref
             let rotation = sessions::rotate(conn, now, &presented)?;
             if let Rotation::Reused { user_id, session_id } = rotation {
                 // The system ends it: who sent the copy is not known.
-                let actor = Actor { request_id: Some(origin.request_id), address: origin.address, ..Actor::system() };
+                let actor =
+                    Actor { request_id: Some(origin.request_id), address: origin.address, ..Actor::system() };
                 let deed = Deed::new("session.ended", "session", session_id.0)
                     .details(json!({ "reason": "refresh_token_reused", "user_id": user_id }));
                 audit::record(conn, now, &actor, deed)?;
@@ -157,7 +168,9 @@ pub async fn refresh_session(app: web::Data<App>, origin: Origin, body: Json<Ref
         })
         .await?;
     match rotation {
-        Rotation::Fresh { user_id, session_id, token } => Reply::ok(&tokens(&app, now, user_id, session_id, token)?),
+        Rotation::Fresh { user_id, session_id, token } => {
+            Reply::ok(&tokens(&app, now, user_id, session_id, token)?)
+        }
         Rotation::Refused => Err(ApiError::new(&codes::INVALID_REFRESH_TOKEN)),
         Rotation::Reused { session_id, .. } => {
             app.sessions.forget(session_id);
@@ -181,8 +194,8 @@ pub async fn logout(app: web::Data<App>, origin: Origin, body: Json<RefreshReque
             let ended = sessions::end_by_token(conn, now, &presented)?;
             if let Some((user, session)) = ended {
                 let role = super::model::by_id(conn, user)?.map_or("none", |user| user.role());
-                let deed =
-                    Deed::new("session.ended", "session", session.0).details(json!({ "reason": "logged_out" }));
+                let deed = Deed::new("session.ended", "session", session.0)
+                    .details(json!({ "reason": "logged_out" }));
                 audit::record(conn, now, &origin.actor(user, role), deed)?;
             }
             Ok(ended)

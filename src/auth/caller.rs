@@ -4,7 +4,10 @@ use std::{collections::HashMap, future::Future, marker::PhantomData, net::IpAddr
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 use chrono::{DateTime, Duration, Utc};
-use diesel::{ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, PgConnection, QueryDsl, RunQueryDsl};
+use diesel::{
+    ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, PgConnection, QueryDsl,
+    RunQueryDsl,
+};
 use secrecy::zeroize::Zeroize;
 
 use super::permissions::{Permission, Role};
@@ -94,7 +97,8 @@ impl<O: Permission> FromRequest for Allowed<O> {
 }
 
 async fn authenticate(req: &HttpRequest) -> ApiResult<Caller> {
-    let app = req.app_data::<web::Data<App>>().ok_or_else(|| ApiError::internal("no application data"))?.clone();
+    let app =
+        req.app_data::<web::Data<App>>().ok_or_else(|| ApiError::internal("no application data"))?.clone();
     let mut token = bearer(req).ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))?;
     let now = app.clock.now();
     let claims = app.tokens.verify(&token, now);

@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, PgConnection, QueryDsl,
-    QueryResult, RunQueryDsl,
+    BoolExpressionMethods, ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension,
+    PgConnection, QueryDsl, QueryResult, RunQueryDsl,
 };
 
 use super::permissions::{OPERATIONS, Role};
@@ -43,7 +43,9 @@ impl Credentials {
 type Time = Option<DateTime<Utc>>;
 type Row = (UserId, String, String, Option<AccountId>, Vec<Option<String>>, Time, Time);
 
-fn from_row((user_id, login, password_hash, account_id, names, user_disabled, account_disabled): Row) -> Credentials {
+fn from_row(
+    (user_id, login, password_hash, account_id, names, user_disabled, account_disabled): Row,
+) -> Credentials {
     let roles = match account_id {
         Some(_) => vec![Role::Applicant],
         None => names.into_iter().flatten().filter_map(|name| name.parse().ok()).collect(),
@@ -82,7 +84,8 @@ pub fn by_id(conn: &mut PgConnection, id: UserId) -> QueryResult<Option<Credenti
 /// The users (five at most) who have proved that they read this address. Addresses are not unique: a company's users may
 /// share one.
 pub fn by_verified_email(conn: &mut PgConnection, email: &Sensitive<Email>) -> QueryResult<Vec<Credentials>> {
-    let hash = email.lookup_hash().map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?;
+    let hash =
+        email.lookup_hash().map_err(|error| diesel::result::Error::SerializationError(Box::new(error)))?;
     let found = select_credentials!(users::email_hash.eq(hash).and(users::email_verified_at.is_not_null()))
         .order(users::id)
         .limit(5)

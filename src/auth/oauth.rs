@@ -26,7 +26,6 @@ fn access_lifetime() -> Duration {
 #[schema(example = json!({ "grant_type": "password", "username": "demo-applicant", "password": "demo-password-2026" }))]
 pub struct TokenRequest {
     /// `password`.
-    #[schema(max_length = 64)]
     grant_type: String,
     /// The login.
     #[schema(max_length = 64, nullable = false)]
@@ -35,14 +34,17 @@ pub struct TokenRequest {
     #[schema(max_length = 128, nullable = false)]
     password: Option<String>,
     /// May be absent; the token has all scopes of the user's roles.
-    #[schema(max_length = 2000, nullable = false)]
-    #[expect(dead_code, reason = "read from the form so that it is in the document; every token has all scopes")]
+    #[schema(nullable = false)]
+    #[expect(
+        dead_code,
+        reason = "read from the form so that it is in the document; every token has all scopes"
+    )]
     scope: Option<String>,
     /// `swagger-ui`, when it is not in the `Authorization` header.
-    #[schema(max_length = 64, nullable = false)]
+    #[schema(nullable = false)]
     client_id: Option<String>,
     /// Empty.
-    #[schema(max_length = 128, nullable = false)]
+    #[schema(nullable = false)]
     client_secret: Option<String>,
 }
 
@@ -90,10 +92,14 @@ pub async fn issue_token(
         Err(error) => {
             return Err(match error.as_response_error().status_code().as_u16() {
                 413 => ApiError::new(&codes::BODY_TOO_LARGE),
-                415 => ApiError::new(&codes::UNSUPPORTED_MEDIA_TYPE)
-                    .detail("请以 application/x-www-form-urlencoded 发送。", "Send application/x-www-form-urlencoded."),
-                _ => refuse(&codes::INVALID_PARAMETER, "invalid_request")
-                    .detail("表单无法识别，grant_type 为必填。", "The form could not be read; grant_type is required."),
+                415 => ApiError::new(&codes::UNSUPPORTED_MEDIA_TYPE).detail(
+                    "请以 application/x-www-form-urlencoded 发送。",
+                    "Send application/x-www-form-urlencoded.",
+                ),
+                _ => refuse(&codes::INVALID_PARAMETER, "invalid_request").detail(
+                    "表单无法识别，grant_type 为必填。",
+                    "The form could not be read; grant_type is required.",
+                ),
             });
         }
     };
@@ -108,13 +114,18 @@ pub async fn issue_token(
         return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request")
             .detail("username 和 password 为必填。", "username and password are required."));
     };
+    if login.chars().count() > 64 || password.chars().count() > 128 {
+        return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request")
+            .detail("username 或 password 过长。", "username or password is too long."));
+    }
     let now = app.clock.now();
     let bad_grant = |error: ApiError| match error.code() == &codes::INVALID_CREDENTIALS {
         true => refuse(&codes::INVALID_GRANT, "invalid_grant"),
         false => error,
     };
-    let user =
-        verify::password(&app, now, &login, SecretString::from(password), &origin).await.map_err(bad_grant)?;
+    let user = verify::password(&app, now, &login, SecretString::from(password), &origin)
+        .await
+        .map_err(bad_grant)?;
     let (user_id, scope) = (user.user_id, user.scopes());
     let session = app
         .db

@@ -25,7 +25,12 @@ pub struct Origin {
 impl Origin {
     /// The actor of a deed done from here by a user who has just proved who they are.
     pub fn actor(&self, user_id: UserId, role: &'static str) -> Actor {
-        Actor { user_id: Some(user_id), role, request_id: Some(self.request_id.clone()), address: self.address }
+        Actor {
+            user_id: Some(user_id),
+            role,
+            request_id: Some(self.request_id.clone()),
+            address: self.address,
+        }
     }
 }
 

@@ -10,7 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::{ACCOUNT_EMAIL_JOB, Allowed, model, op, origin::Origin, passwords, resets, sessions, throttle, verify};
+use super::{
+    ACCOUNT_EMAIL_JOB, Allowed, model, op, origin::Origin, passwords, resets, sessions, throttle, verify,
+};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::error::{ApiError, ApiResult};
@@ -196,13 +198,20 @@ pub async fn change_password(
             "is the current password",
         ));
     }
-    verify::password(&app, now, &user.login, SecretString::from(current_password), &origin).await.map_err(|error| {
-        if error.code() == &codes::INVALID_CREDENTIALS {
-            ApiError::invalid_field("/current_password", "wrong_password", "当前密码不正确", "is not the current password")
-        } else {
-            error
-        }
-    })?;
+    verify::password(&app, now, &user.login, SecretString::from(current_password), &origin).await.map_err(
+        |error| {
+            if error.code() == &codes::INVALID_CREDENTIALS {
+                ApiError::invalid_field(
+                    "/current_password",
+                    "wrong_password",
+                    "当前密码不正确",
+                    "is not the current password",
+                )
+            } else {
+                error
+            }
+        },
+    )?;
     let hash = passwords::hash(SecretString::from(new_password)).await?;
     let actor = Actor::from(&*caller);
     app.db
@@ -227,7 +236,12 @@ fn replace_password(
     resets::set_password(conn, now, user, hash)?;
     resets::end_all(conn, now, user)?;
     let ended = sessions::revoke_all(conn, now, user, kept)?;
-    audit::record(conn, now, actor, Deed::new(action, "user", user.0).details(json!({ "sessions_ended": ended })))?;
+    audit::record(
+        conn,
+        now,
+        actor,
+        Deed::new(action, "user", user.0).details(json!({ "sessions_ended": ended })),
+    )?;
     if model::has_email(conn, user)? {
         let payload = json!({ "template": "password_changed", "user_id": user });
         jobs::enqueue(conn, now, NewJob::new(ACCOUNT_EMAIL_JOB, payload))?;

@@ -152,7 +152,8 @@ mod tests {
     async fn only_the_right_password_matches() {
         let hash = hash_blocking("correct horse battery").expect("hashes");
         let turn = turn().await.expect("a turn");
-        let (right, turn) = turn.verify("correct horse battery".into(), Some(hash.clone())).await.expect("verified");
+        let (right, turn) =
+            turn.verify("correct horse battery".into(), Some(hash.clone())).await.expect("verified");
         let (wrong, turn) = turn.verify("correct horse".into(), Some(hash)).await.expect("verified");
         let (unusable, turn) = turn.verify("!".into(), Some(unusable_hash())).await.expect("verified");
         let (unknown, _) = turn.verify("".into(), None).await.expect("verified");

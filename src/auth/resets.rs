@@ -22,7 +22,12 @@ pub fn lifetime() -> Duration {
 ///
 /// # Errors
 /// When the database fails.
-pub fn start(conn: &mut PgConnection, now: DateTime<Utc>, user: UserId, lifetime: Duration) -> QueryResult<()> {
+pub fn start(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: UserId,
+    lifetime: Duration,
+) -> QueryResult<()> {
     let id = Uuid::now_v7();
     diesel::insert_into(password_resets::table)
         .values((
@@ -59,16 +64,26 @@ pub fn take(conn: &mut PgConnection, now: DateTime<Utc>, id: Uuid) -> QueryResul
 /// # Errors
 /// When the database fails.
 pub fn end_all(conn: &mut PgConnection, now: DateTime<Utc>, user: UserId) -> QueryResult<()> {
-    let open =
-        password_resets::table.filter(password_resets::user_id.eq(user)).filter(password_resets::used_at.is_null());
+    let open = password_resets::table
+        .filter(password_resets::user_id.eq(user))
+        .filter(password_resets::used_at.is_null());
     diesel::update(open).set(password_resets::used_at.eq(now)).execute(conn)?;
     Ok(())
 }
 
 /// Stores a new password; the version rises with it.
-pub fn set_password(conn: &mut PgConnection, now: DateTime<Utc>, user: UserId, hash: &str) -> QueryResult<()> {
+pub fn set_password(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: UserId,
+    hash: &str,
+) -> QueryResult<()> {
     diesel::update(users::table.find(user))
-        .set((users::password_hash.eq(hash), users::version.eq(users::version + 1), users::updated_at.eq(now)))
+        .set((
+            users::password_hash.eq(hash),
+            users::version.eq(users::version + 1),
+            users::updated_at.eq(now),
+        ))
         .execute(conn)?;
     Ok(())
 }

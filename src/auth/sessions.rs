@@ -4,7 +4,8 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Duration, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult, RunQueryDsl,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult,
+    RunQueryDsl,
     dsl::{exists, not},
 };
 use uuid::Uuid;
@@ -34,7 +35,12 @@ crate::text_enum! {
 }
 
 /// Opens a session.
-pub fn open(conn: &mut PgConnection, now: DateTime<Utc>, user: UserId, client: Client) -> QueryResult<SessionId> {
+pub fn open(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: UserId,
+    client: Client,
+) -> QueryResult<SessionId> {
     let id = SessionId::new();
     diesel::insert_into(sessions::table)
         .values((
@@ -95,7 +101,8 @@ pub fn rotate(conn: &mut PgConnection, now: DateTime<Utc>, presented: &str) -> Q
         .optional()?;
     let Some((token_id, session_id)) = found else { return Ok(Rotation::Refused) };
     // The lock on the session puts two refreshes of one family in order.
-    let user_id: UserId = sessions::table.find(session_id).select(sessions::user_id).for_update().first(conn)?;
+    let user_id: UserId =
+        sessions::table.find(session_id).select(sessions::user_id).for_update().first(conn)?;
     if load_identity(conn, session_id)?.is_none() {
         return Ok(Rotation::Refused);
     }
@@ -110,7 +117,9 @@ pub fn rotate(conn: &mut PgConnection, now: DateTime<Utc>, presented: &str) -> Q
         (None, _) => token_id,
         // Its successor never reached the client, or it would be used instead. The successor is replaced too, so that
         // the family keeps one current token, and a third use of this one finds a used successor.
-        (Some(used_at), Some(successor_id)) if now - used_at <= grace() && is_unused(conn, successor_id)? => successor_id,
+        (Some(used_at), Some(successor_id)) if now - used_at <= grace() && is_unused(conn, successor_id)? => {
+            successor_id
+        }
         _ => {
             end(conn, now, session_id)?;
             return Ok(Rotation::Reused { user_id, session_id });
@@ -174,14 +183,16 @@ pub fn revoke_all(
 /// When the database fails.
 pub fn revoke_account(conn: &mut PgConnection, now: DateTime<Utc>, account: AccountId) -> QueryResult<usize> {
     let members = users::table.filter(users::account_id.eq(account)).select(users::id);
-    let live = sessions::table.filter(sessions::user_id.eq_any(members)).filter(sessions::revoked_at.is_null());
+    let live =
+        sessions::table.filter(sessions::user_id.eq_any(members)).filter(sessions::revoked_at.is_null());
     diesel::update(live).set(sessions::revoked_at.eq(now)).execute(conn)
 }
 
 /// Removes expired tokens and the sessions that no token can continue. Used tokens stay until they expire, so that their
 /// reuse is still noticed.
 pub(super) fn purge(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
-    let tokens = diesel::delete(refresh_tokens::table.filter(refresh_tokens::expires_at.lt(now))).execute(conn)?;
+    let tokens =
+        diesel::delete(refresh_tokens::table.filter(refresh_tokens::expires_at.lt(now))).execute(conn)?;
     let has_token = exists(refresh_tokens::table.filter(refresh_tokens::session_id.eq(sessions::id)));
     // A day is longer than any access token lives.
     let old = sessions::created_at.lt(now - Duration::days(1)).and(not(has_token));

@@ -45,7 +45,9 @@ fn network(address: Option<IpAddr>) -> String {
     match address {
         None => "unknown".to_owned(),
         Some(IpAddr::V4(address)) => address.to_string(),
-        Some(IpAddr::V6(address)) => address.segments()[..4].iter().map(|part| format!("{part:x}:")).collect(),
+        Some(IpAddr::V6(address)) => {
+            address.segments()[..4].iter().map(|part| format!("{part:x}:")).collect()
+        }
     }
 }
 

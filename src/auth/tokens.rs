@@ -47,7 +47,13 @@ impl TokenKeys {
     ///
     /// # Errors
     /// Internal, when signing fails.
-    pub fn sign(&self, user: UserId, session: SessionId, now: DateTime<Utc>, lifetime: Duration) -> ApiResult<String> {
+    pub fn sign(
+        &self,
+        user: UserId,
+        session: SessionId,
+        now: DateTime<Utc>,
+        lifetime: Duration,
+    ) -> ApiResult<String> {
         let (kid, key, _) = self.keys.first().ok_or_else(|| ApiError::internal("no signing key"))?;
         let mut header = Header::new(Algorithm::HS256);
         header.kid = Some(kid.clone());

@@ -52,6 +52,14 @@ pub fn socket_addr(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "an address with a port is expected, such as 127.0.0.1:8080".into())
 }
 
+/// A host name or address with a port.
+pub fn host_and_port(text: &str) -> Result<String, String> {
+    let is_valid = text.rsplit_once(':').is_some_and(|(host, port)| {
+        !host.is_empty() && !host.contains(['/', '@', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    if is_valid { Ok(text.to_owned()) } else { Err("a host with a port is expected, such as clamav:3310".into()) }
+}
+
 /// An http or https URL without query; a final slash is taken off.
 pub fn http_url(text: &str) -> Result<String, String> {
     let expected = || "a URL such as https://beian.example.com is expected".to_owned();

@@ -3,7 +3,6 @@
 use diesel::prelude::*;
 
 use super::model::{self, Filing};
-use super::workflow::Status;
 use crate::auth::{Caller, Role};
 use crate::error::{ApiError, ApiResult};
 use crate::error_codes as codes;
@@ -83,11 +82,6 @@ pub fn ensure_separate(conn: &mut PgConnection, caller: &Caller, filing: &Filing
         return Err(ApiError::new(&codes::SEPARATION_OF_DUTIES));
     }
     Ok(())
-}
-
-/// Whether the status is one in which the filing lies with the bureau.
-pub fn is_with_bureau(status: Status) -> bool {
-    matches!(status, Status::BureauQueued | Status::SmsVerification | Status::SmsFailed | Status::BureauReview | Status::BureauRejected)
 }
 
 /// Whether a reviewer holds the open task of a filing.

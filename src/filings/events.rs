@@ -21,8 +21,25 @@ pub fn record(
     event_type: &str,
     data: Value,
 ) -> QueryResult<EventId> {
-    let is_for_applicant =
-        crate::catalogue::data::event_type(event_type).is_none_or(|known| known.visibility == "applicant");
+    let id = record_silently(conn, now, actor, filing, event_type, data)?;
+    if is_for_applicant(event_type) {
+        crate::notifications::announce(conn, now, id)?;
+    }
+    Ok(id)
+}
+
+/// As [`record`], but nobody is told: for events that only fill a gap.
+///
+/// # Errors
+/// When the database fails.
+pub fn record_silently(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    actor: &Actor,
+    filing: &Filing,
+    event_type: &str,
+    data: Value,
+) -> QueryResult<EventId> {
     let id = EventId::new();
     diesel::insert_into(filing_events::table)
         .values((
@@ -30,7 +47,7 @@ pub fn record(
             filing_events::filing_id.eq(filing.id),
             filing_events::account_id.eq(filing.account_id),
             filing_events::type_.eq(event_type),
-            filing_events::visibility.eq(if is_for_applicant { "applicant" } else { "staff" }),
+            filing_events::visibility.eq(if is_for_applicant(event_type) { "applicant" } else { "staff" }),
             filing_events::at.eq(now),
             filing_events::actor_role.eq(actor.role),
             filing_events::actor_user_id.eq(actor.user_id),
@@ -39,8 +56,9 @@ pub fn record(
             filing_events::data.eq(data),
         ))
         .execute(conn)?;
-    if is_for_applicant {
-        crate::notifications::announce(conn, now, id)?;
-    }
     Ok(id)
+}
+
+fn is_for_applicant(event_type: &str) -> bool {
+    crate::catalogue::data::event_type(event_type).is_none_or(|known| known.visibility == "applicant")
 }

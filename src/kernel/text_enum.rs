@@ -1,9 +1,10 @@
 //! Closed sets of words that stand as text in the database, in JSON and in the OpenAPI document.
 
-/// Declares an enum whose variants are stored and sent as the given words.
+/// Declares an enum whose variants are stored and sent as the given words. (`tt`, since utoipa cannot read a `literal` that
+/// went through a macro and would publish the variants' Rust names.)
 #[macro_export]
 macro_rules! text_enum {
-    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)+ }) => {
+    ($(#[$doc:meta])* pub enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:tt,)+ }) => {
         $(#[$doc])*
         #[derive(
             Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize, utoipa::ToSchema,

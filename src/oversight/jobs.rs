@@ -3,8 +3,8 @@
 use actix_web::{get, post, web};
 use chrono::{DateTime, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult, Queryable,
-    RunQueryDsl, Selectable, SelectableHelper,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, QueryResult,
+    Queryable, RunQueryDsl, Selectable, SelectableHelper,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -105,7 +105,6 @@ pub struct JobQuery {
     #[param(value_type = Option<String>)]
     state: Option<CommaList<JobState>>,
     /// One kind.
-    #[param(max_length = 100)]
     kind: Option<String>,
     /// How many; 20 when absent.
     #[serde(default)]
@@ -121,7 +120,11 @@ pub struct JobQuery {
 #[utoipa::path(operation_id = "listJobs", tag = "oversight", params(JobQuery),
     responses((status = 200, description = "A page of jobs.", body = JobPage)))]
 #[get("/v1/admin/jobs")]
-pub async fn list_jobs(app: web::Data<App>, _caller: Allowed<op::ListJobs>, query: Query<JobQuery>) -> ApiResult<Reply> {
+pub async fn list_jobs(
+    app: web::Data<App>,
+    _caller: Allowed<op::ListJobs>,
+    query: Query<JobQuery>,
+) -> ApiResult<Reply> {
     let JobQuery { state, kind, limit, cursor } = query.0;
     let states = state.map(|list| list.0);
     let binding = format!("jobs {:?}", (&states, &kind));
@@ -137,13 +140,15 @@ pub async fn list_jobs(app: web::Data<App>, _caller: Allowed<op::ListJobs>, quer
                 query = query.filter(jobs::kind.eq(kind));
             }
             if let Some(Position { at, id }) = after {
-                query = query.filter(jobs::created_at.lt(at).or(jobs::created_at.eq(at).and(jobs::id.lt(JobId(id)))));
+                query = query
+                    .filter(jobs::created_at.lt(at).or(jobs::created_at.eq(at).and(jobs::id.lt(JobId(id)))));
             }
             let order = (jobs::created_at.desc(), jobs::id.desc());
             Ok(query.order(order).limit(limit.rows_to_read()).load(conn)?)
         })
         .await?;
-    let page = Page::cut(rows, limit, &binding, |row| Position { at: row.created_at, id: row.id.0 }).map(Job::from);
+    let page =
+        Page::cut(rows, limit, &binding, |row| Position { at: row.created_at, id: row.id.0 }).map(Job::from);
     Reply::ok(&JobPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })
 }
 
@@ -183,17 +188,23 @@ pub async fn retry_job(
     let now = app.clock.now();
     let (id, caller) = (id.0, caller.caller);
     let key = caller.user_id.to_string();
-    idem.run(&app.db, now, &key, |_| Ok(()), move |conn| {
-        let is_done = queue::retry(conn, id, now).map_err(|error| match violated_constraint(&error) {
-            Some("jobs_dedup_key_key") => ApiError::new(&codes::DUPLICATE)
-                .detail("已有相同用途的任务在等待。", "A job with the same purpose waits already."),
-            _ => error.into(),
-        })?;
-        if is_done {
-            audit::record(conn, now, &Actor::from(&caller), Deed::new("job.retried", "job", id.0))?;
-        }
-        outcome(conn, id, is_done)
-    })
+    idem.run(
+        &app.db,
+        now,
+        &key,
+        |_| Ok(()),
+        move |conn| {
+            let is_done = queue::retry(conn, id, now).map_err(|error| match violated_constraint(&error) {
+                Some("jobs_dedup_key_key") => ApiError::new(&codes::DUPLICATE)
+                    .detail("已有相同用途的任务在等待。", "A job with the same purpose waits already."),
+                _ => error.into(),
+            })?;
+            if is_done {
+                audit::record(conn, now, &Actor::from(&caller), Deed::new("job.retried", "job", id.0))?;
+            }
+            outcome(conn, id, is_done)
+        },
+    )
     .await
 }
 
@@ -218,16 +229,28 @@ pub async fn discard_job(
     let now = app.clock.now();
     let (id, caller, reason) = (id.0, caller.caller, body.0.reason);
     if reason.trim().chars().count() < 10 {
-        return Err(ApiError::invalid_field("/reason", "too_short", "至少 10 个字符", "needs at least 10 characters"));
+        return Err(ApiError::invalid_field(
+            "/reason",
+            "too_short",
+            "至少 10 个字符",
+            "needs at least 10 characters",
+        ));
     }
     let key = caller.user_id.to_string();
-    idem.run(&app.db, now, &key, |_| Ok(()), move |conn| {
-        let is_done = queue::discard(conn, id, now)?;
-        if is_done {
-            let deed = Deed::new("job.discarded", "job", id.0).details(json!({ "reason": reason.trim() }));
-            audit::record(conn, now, &Actor::from(&caller), deed)?;
-        }
-        outcome(conn, id, is_done)
-    })
+    idem.run(
+        &app.db,
+        now,
+        &key,
+        |_| Ok(()),
+        move |conn| {
+            let is_done = queue::discard(conn, id, now)?;
+            if is_done {
+                let deed =
+                    Deed::new("job.discarded", "job", id.0).details(json!({ "reason": reason.trim() }));
+                audit::record(conn, now, &Actor::from(&caller), deed)?;
+            }
+            outcome(conn, id, is_done)
+        },
+    )
     .await
 }

@@ -2,7 +2,9 @@
 
 use actix_web::{get, web};
 use chrono::{DateTime, Utc};
-use diesel::{BoolExpressionMethods, ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper};
+use diesel::{
+    BoolExpressionMethods, ExpressionMethods, QueryDsl, Queryable, RunQueryDsl, Selectable, SelectableHelper,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -99,6 +101,7 @@ pub async fn list_sms_messages(
             Ok(query.order(order).limit(limit.rows_to_read()).load(conn)?)
         })
         .await?;
-    let page = Page::cut(rows, limit, "sms", |row| Position { at: row.created_at, id: row.id }).map(SmsMessage::from);
+    let page = Page::cut(rows, limit, "sms", |row| Position { at: row.created_at, id: row.id })
+        .map(SmsMessage::from);
     Reply::ok(&SmsMessagePage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })
 }

@@ -5,6 +5,7 @@
 
 mod model;
 
+pub use model::decide;
 pub use model::{cancel_live, live_state, valid_for, void_of_others, void_passed};
 
 crate::text_enum! {

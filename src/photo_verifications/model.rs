@@ -91,3 +91,23 @@ pub fn void_passed(conn: &mut PgConnection, now: DateTime<Utc>, filing: FilingId
         .execute(conn)
         .map(drop)
 }
+
+/// Writes the reviewer's decision on the photo that is in review. The caller has locked the filing.
+///
+/// # Errors
+/// `NotFound` when the attempt is not in review, or the database fails.
+pub fn decide(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    id: PhotoVerificationId,
+    passed: bool,
+) -> QueryResult<()> {
+    let state = if passed { PhotoState::Passed } else { PhotoState::Rejected };
+    match diesel::update(photos::table.find(id).filter(photos::state.eq(PhotoState::InReview)))
+        .set((photos::state.eq(state), photos::decided_at.eq(now), photos::version.eq(photos::version + 1)))
+        .execute(conn)?
+    {
+        0 => Err(diesel::result::Error::NotFound),
+        _ => Ok(()),
+    }
+}

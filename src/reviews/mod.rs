@@ -1,9 +1,14 @@
 //! Review tasks: `open → claimed → approved | rejected`, or `cancelled`. A claim is a lease of 30 minutes, renewable; after
 //! it lapsed the holder may still decide unless another took it. `filings::act` opens and cancels tasks; reviewers decide
-//! through `filings::act`.
+//! through `filings::act`. `rules` says who may take and decide, and what a rejection must hold; pure.
 
+mod api;
+mod body;
 mod model;
+mod next_actions;
+mod rules;
 
+pub use api::routes;
 pub use model::{NewTask, cancel_open, open_task};
 
 crate::text_enum! {

@@ -165,7 +165,6 @@ pub struct UserQuery {
     /// Only disabled, or only enabled users.
     is_disabled: Option<bool>,
     /// Beginning of the login.
-    #[param(max_length = 64)]
     q: Option<String>,
     /// How many; 20 when absent.
     #[serde(default)]
@@ -241,10 +240,13 @@ fn create(
     }
     let (account_id, roles) = (user.account_id, user.roles.clone());
     let row = model::insert(conn, now, user).map_err(|error| match violated_constraint(&error) {
-        Some("users_login_key") => ApiError::new(&codes::DUPLICATE).detail("该用户名已被使用。", "The login is taken."),
+        Some("users_login_key") => {
+            ApiError::new(&codes::DUPLICATE).detail("该用户名已被使用。", "The login is taken.")
+        }
         _ => error.into(),
     })?;
-    let mut deed = Deed::new("user.created", "user", row.id.0).details(json!({ "roles": roles, "is_invited": is_invited }));
+    let mut deed = Deed::new("user.created", "user", row.id.0)
+        .details(json!({ "roles": roles, "is_invited": is_invited }));
     if let Some(account) = account_id {
         deed = deed.account(account);
     }
@@ -263,12 +265,27 @@ fn check_creation(body: &UserCreation) -> ApiResult<()> {
         faults.push(FieldError::new(Place::Pointer(pointer.to_owned()), code, Bilingual::new(zh, en)));
     };
     match (body.account_id.is_some(), body.roles.is_empty()) {
-        (true, false) => fault("/roles", "account_or_roles", "账号用户不能有员工角色", "must be empty for a user of an account"),
-        (false, true) => fault("/roles", "account_or_roles", "须有 account_id 或至少一个角色", "needs a role, unless there is an account_id"),
+        (true, false) => fault(
+            "/roles",
+            "account_or_roles",
+            "账号用户不能有员工角色",
+            "must be empty for a user of an account",
+        ),
+        (false, true) => fault(
+            "/roles",
+            "account_or_roles",
+            "须有 account_id 或至少一个角色",
+            "needs a role, unless there is an account_id",
+        ),
         _ => {}
     }
     if body.password.is_none() && body.email.is_none() {
-        fault("/email", "required", "未设初始密码时须填写邮箱", "is required without a password: the invitation goes there");
+        fault(
+            "/email",
+            "required",
+            "未设初始密码时须填写邮箱",
+            "is required without a password: the invitation goes there",
+        );
     }
     if !body.email.as_ref().is_none_or(checked_email) {
         fault("/email", "invalid_format", "邮箱格式不正确", "is not an e-mail address");
@@ -291,7 +308,11 @@ fn check_creation(body: &UserCreation) -> ApiResult<()> {
 #[utoipa::path(operation_id = "listUsers", tag = "people", params(UserQuery),
     responses((status = 200, description = "A page of users.", body = UserPage)))]
 #[get("/v1/users")]
-pub async fn list_users(app: web::Data<App>, _caller: Allowed<op::ListUsers>, query: Query<UserQuery>) -> ApiResult<Reply> {
+pub async fn list_users(
+    app: web::Data<App>,
+    _caller: Allowed<op::ListUsers>,
+    query: Query<UserQuery>,
+) -> ApiResult<Reply> {
     let Query(query) = query;
     let filter = model::Filter {
         role: query.role,
@@ -303,7 +324,8 @@ pub async fn list_users(app: web::Data<App>, _caller: Allowed<op::ListUsers>, qu
     let after = page::decode(query.cursor.as_deref(), &binding)?;
     let limit = query.limit;
     let rows = app.db.run(move |conn| Ok(model::list(conn, &filter, after, limit)?)).await?;
-    let page = Page::cut(rows, limit, &binding, |row| Position { at: row.created_at, id: row.id.0 }).map(User::from);
+    let page =
+        Page::cut(rows, limit, &binding, |row| Position { at: row.created_at, id: row.id.0 }).map(User::from);
     Reply::ok(&UserPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })
 }
 
@@ -314,7 +336,11 @@ pub async fn list_users(app: web::Data<App>, _caller: Allowed<op::ListUsers>, qu
     params(("id" = UserId, Path, description = "The user.", example = "0193a000-0000-7000-8000-000000011003")),
     responses((status = 200, description = "The user.", body = User)))]
 #[get("/v1/users/{id}")]
-pub async fn get_user(app: web::Data<App>, caller: Allowed<op::GetUser>, id: Path<UserId>) -> ApiResult<Reply> {
+pub async fn get_user(
+    app: web::Data<App>,
+    caller: Allowed<op::GetUser>,
+    id: Path<UserId>,
+) -> ApiResult<Reply> {
     let id = id.0;
     let row = app.db.run(move |conn| Ok(model::find(conn, id)?)).await?.ok_or_else(ApiError::not_found)?;
     shown(row, &caller)
@@ -349,7 +375,8 @@ pub async fn update_user(
         return Err(ApiError::invalid(vec![FieldError::pointer("/mobile", "invalid_format")]));
     }
     if id == caller.user_id && body.roles.is_some() {
-        return Err(ApiError::new(&codes::FORBIDDEN).detail("不能修改自己的角色。", "Nobody changes their own roles."));
+        return Err(ApiError::new(&codes::FORBIDDEN)
+            .detail("不能修改自己的角色。", "Nobody changes their own roles."));
     }
     let viewer = caller.clone();
     let row = app
@@ -431,10 +458,17 @@ pub async fn enable_user(
     set_disabled(&app, caller.caller, id.0, idem, false).await
 }
 
-async fn set_disabled(app: &App, caller: Caller, id: UserId, idem: Idempotency, disable: bool) -> ApiResult<Reply> {
+async fn set_disabled(
+    app: &App,
+    caller: Caller,
+    id: UserId,
+    idem: Idempotency,
+    disable: bool,
+) -> ApiResult<Reply> {
     let now = app.clock.now();
     if id == caller.user_id {
-        return Err(ApiError::new(&codes::FORBIDDEN).detail("不能对自己执行此操作。", "Nobody does this to themselves."));
+        return Err(ApiError::new(&codes::FORBIDDEN)
+            .detail("不能对自己执行此操作。", "Nobody does this to themselves."));
     }
     let key = caller.user_id.to_string();
     let work = move |conn: &mut PgConnection| {

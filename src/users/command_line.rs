@@ -41,12 +41,22 @@ pub fn create_from_command_line(app: &App, user: NewUser) -> anyhow::Result<()> 
     }
     let hash = auth::hash_blocking(password)?;
     let mut conn = app.db.connection()?;
-    match model::create_staff(&mut conn, app.clock.now(), &login, &user.display_name, &roles, hash, Some(email)) {
+    match model::create_staff(
+        &mut conn,
+        app.clock.now(),
+        &login,
+        &user.display_name,
+        &roles,
+        hash,
+        Some(email),
+    ) {
         Ok(id) => {
             println!("created {login} ({id})");
             Ok(())
         }
-        Err(error) if violated_constraint(&error) == Some("users_login_key") => bail!("the login {login} is taken"),
+        Err(error) if violated_constraint(&error) == Some("users_login_key") => {
+            bail!("the login {login} is taken")
+        }
         Err(error) => Err(error).context("cannot create the user"),
     }
 }

@@ -37,7 +37,7 @@ fn lifetime() -> Duration {
 
 crate::text_enum! {
     /// What a contact is.
-    pub enum Channel {
+    pub enum ContactChannel {
         /// E-mail address.
         Email = "email",
         /// Mainland mobile.
@@ -62,10 +62,7 @@ pub fn checked_email(email: &Sensitive<Email>) -> bool {
 /// Whether this is a mainland mobile: 11 digits, 13 to 19 in front.
 pub fn checked_mobile(mobile: &Sensitive<Phone>) -> bool {
     let digits = mobile.expose().as_bytes();
-    digits.len() == 11
-        && digits.iter().all(u8::is_ascii_digit)
-        && digits[0] == b'1'
-        && digits[1] >= b'3'
+    digits.len() == 11 && digits.iter().all(u8::is_ascii_digit) && digits[0] == b'1' && digits[1] >= b'3'
 }
 
 fn code_hash(id: Uuid, code: &str) -> Vec<u8> {
@@ -77,10 +74,15 @@ fn code_hash(id: Uuid, code: &str) -> Vec<u8> {
 ///
 /// # Errors
 /// 429 beyond five codes an hour for one user and channel.
-pub fn start(conn: &mut PgConnection, now: DateTime<Utc>, user: UserId, contact: NewContact) -> ApiResult<()> {
+pub fn start(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: UserId,
+    contact: NewContact,
+) -> ApiResult<()> {
     let channel = match &contact {
-        NewContact::Email(_) => Channel::Email,
-        NewContact::Mobile(_) => Channel::Mobile,
+        NewContact::Email(_) => ContactChannel::Email,
+        NewContact::Mobile(_) => ContactChannel::Mobile,
     };
     let parts = [&*user.to_string(), channel.as_str()];
     if !auth::allow_attempt(conn, now, "contact_code", &parts, 5, Duration::hours(1))? {
@@ -116,23 +118,31 @@ pub fn start(conn: &mut PgConnection, now: DateTime<Utc>, user: UserId, contact:
 /// The contacts of a user that wait for a code.
 pub fn pending(conn: &mut PgConnection, user: UserId) -> QueryResult<Vec<PendingContact>> {
     use contact_verifications as table;
-    let open = |channel: Channel| {
+    let open = |channel: ContactChannel| {
         table::table
             .filter(table::user_id.eq(user))
             .filter(table::channel.eq(channel))
             .filter(table::used_at.is_null())
             .order(table::created_at.desc())
     };
-    let email = open(Channel::Email)
+    let email = open(ContactChannel::Email)
         .select((table::contact, table::expires_at))
         .first::<(Sensitive<Email>, DateTime<Utc>)>(conn)
         .optional()?
-        .map(|(contact, expires_at)| PendingContact { channel: Channel::Email, contact: contact.mask(), expires_at });
-    let mobile = open(Channel::Mobile)
+        .map(|(contact, expires_at)| PendingContact {
+            channel: ContactChannel::Email,
+            contact: contact.mask(),
+            expires_at,
+        });
+    let mobile = open(ContactChannel::Mobile)
         .select((table::contact, table::expires_at))
         .first::<(Sensitive<Phone>, DateTime<Utc>)>(conn)
         .optional()?
-        .map(|(contact, expires_at)| PendingContact { channel: Channel::Mobile, contact: contact.mask(), expires_at });
+        .map(|(contact, expires_at)| PendingContact {
+            channel: ContactChannel::Mobile,
+            contact: contact.mask(),
+            expires_at,
+        });
     Ok(email.into_iter().chain(mobile).collect())
 }
 
@@ -141,7 +151,7 @@ pub fn pending(conn: &mut PgConnection, user: UserId) -> QueryResult<Vec<Pending
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "channel": "email", "code": "123456" }))]
 pub struct ContactConfirmation {
-    channel: Channel,
+    channel: ContactChannel,
     /// Six digits.
     #[schema(pattern = "^[0-9]{6}$", max_length = 6)]
     code: String,
@@ -203,13 +213,13 @@ fn confirm(
         ));
     }
     match body.channel {
-        Channel::Email => {
+        ContactChannel::Email => {
             let email = row.select(table::contact).first::<Sensitive<Email>>(conn)?;
             model::set_verified_email(conn, now, user, email)?;
             // Reset links that went to the old address must not work any more.
             auth::end_password_resets(conn, now, user)?;
         }
-        Channel::Mobile => {
+        ContactChannel::Mobile => {
             let mobile = row.select(table::contact).first::<Sensitive<Phone>>(conn)?;
             model::set_verified_mobile(conn, now, user, mobile)?;
         }

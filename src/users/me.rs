@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::contacts::{self, Channel, NewContact, checked_email, checked_mobile};
+use super::contacts::{self, ContactChannel, NewContact, checked_email, checked_mobile};
 use super::model::{self, Changes, UserRow};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
@@ -51,7 +51,7 @@ pub struct Me {
 /// A new contact that waits for its code.
 #[derive(Serialize, ToSchema)]
 pub struct PendingContact {
-    pub(super) channel: Channel,
+    pub(super) channel: ContactChannel,
     /// Masked.
     #[schema(example = "139****9000")]
     pub(super) contact: String,
@@ -162,18 +162,20 @@ pub async fn update_me(
             let mut started = Vec::new();
             // The contact that counts already needs no code.
             let is_mine = |new: &Sensitive<Email>| {
-                before.email_verified_at.is_some() && before.email.as_ref().is_some_and(|old| old.is_same_as(new))
+                before.email_verified_at.is_some()
+                    && before.email.as_ref().is_some_and(|old| old.is_same_as(new))
             };
             if let Some(email) = body.email.filter(|email| !is_mine(email)) {
                 contacts::start(conn, now, id, NewContact::Email(email))?;
-                started.push(Channel::Email);
+                started.push(ContactChannel::Email);
             }
             let is_mine = |new: &Sensitive<Phone>| {
-                before.mobile_verified_at.is_some() && before.mobile.as_ref().is_some_and(|old| old.is_same_as(new))
+                before.mobile_verified_at.is_some()
+                    && before.mobile.as_ref().is_some_and(|old| old.is_same_as(new))
             };
             if let Some(mobile) = body.mobile.filter(|mobile| !is_mine(mobile)) {
                 contacts::start(conn, now, id, NewContact::Mobile(mobile))?;
-                started.push(Channel::Mobile);
+                started.push(ContactChannel::Mobile);
             }
             let changes = Changes {
                 display_name: body.display_name.map(|name| name.trim().to_owned()),
@@ -181,7 +183,8 @@ pub async fn update_me(
                 ..Changes::default()
             };
             let row = model::update(conn, now, id, changes)?;
-            let deed = Deed::new("user.updated", "user", id.0).details(json!({ "verifications_started": started }));
+            let deed =
+                Deed::new("user.updated", "user", id.0).details(json!({ "verifications_started": started }));
             audit::record(conn, now, &Actor::from(&caller), deed)?;
             Ok((row, contacts::pending(conn, id)?))
         })

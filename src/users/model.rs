@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use diesel::{
-    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgArrayExpressionMethods, PgConnection, QueryDsl,
-    QueryResult, Queryable, RunQueryDsl, Selectable, SelectableHelper, sql_types::Text,
+    BoolExpressionMethods, ExpressionMethods, OptionalExtension, PgArrayExpressionMethods, PgConnection,
+    QueryDsl, QueryResult, Queryable, RunQueryDsl, Selectable, SelectableHelper, sql_types::Text,
 };
 
 use crate::audit::{self, Actor, Deed};
@@ -132,8 +132,8 @@ pub fn create_staff(
         locale: Locale::ZhCn,
     };
     let id = insert(conn, now, user)?.id;
-    let deed =
-        Deed::new("user.created", "user", id.0).details(serde_json::json!({ "roles": names(roles), "by": "command_line" }));
+    let deed = Deed::new("user.created", "user", id.0)
+        .details(serde_json::json!({ "roles": names(roles), "by": "command_line" }));
     audit::record(conn, now, &Actor::system(), deed)?;
     Ok(id)
 }
@@ -159,7 +159,12 @@ pub struct Changes {
 }
 
 /// Applies changes and raises the version.
-pub fn update(conn: &mut PgConnection, now: DateTime<Utc>, id: UserId, changes: Changes) -> QueryResult<UserRow> {
+pub fn update(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    id: UserId,
+    changes: Changes,
+) -> QueryResult<UserRow> {
     let unverified = |is_new: bool| is_new.then_some(None::<DateTime<Utc>>);
     diesel::update(users::table.find(id))
         .set((
@@ -185,7 +190,11 @@ pub fn set_disabled(
     disabled_at: Option<DateTime<Utc>>,
 ) -> QueryResult<UserRow> {
     diesel::update(users::table.find(id))
-        .set((users::disabled_at.eq(disabled_at), users::version.eq(users::version + 1), users::updated_at.eq(now)))
+        .set((
+            users::disabled_at.eq(disabled_at),
+            users::version.eq(users::version + 1),
+            users::updated_at.eq(now),
+        ))
         .returning(UserRow::as_returning())
         .get_result(conn)
 }
@@ -255,8 +264,8 @@ pub fn list(
         query = query.filter(starts_with(users::login, prefix));
     }
     if let Some(Position { at, id }) = after {
-        query = query
-            .filter(users::created_at.lt(at).or(users::created_at.eq(at).and(users::id.lt(UserId(id)))));
+        query =
+            query.filter(users::created_at.lt(at).or(users::created_at.eq(at).and(users::id.lt(UserId(id)))));
     }
     query.order((users::created_at.desc(), users::id.desc())).limit(limit.rows_to_read()).load(conn)
 }

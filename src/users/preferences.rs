@@ -37,7 +37,10 @@ fn stored(conn: &mut PgConnection, user: UserId) -> QueryResult<HashMap<(String,
         .filter(table::user_id.eq(user))
         .select((table::event_type, table::channel, table::is_enabled))
         .load::<(String, PreferenceChannel, bool)>(conn)?;
-    Ok(rows.into_iter().map(|(event_type, channel, is_enabled)| ((event_type, channel), is_enabled)).collect())
+    Ok(rows
+        .into_iter()
+        .map(|(event_type, channel, is_enabled)| ((event_type, channel), is_enabled))
+        .collect())
 }
 
 /// Every (type, channel) that an applicant's message can have, in the order of the catalogue.
@@ -147,9 +150,19 @@ pub async fn update_notification_preferences(
         if data::event_type(&item.event_type).is_none() {
             faults.push(fault("/event_type", "not_in_list", "未知的事件类型", "is not a known event type"));
         } else if !known.contains(&(item.event_type.as_str(), item.channel)) {
-            faults.push(fault("/channel", "not_in_list", "此事件不通过该渠道发送", "is not a channel of this event type"));
+            faults.push(fault(
+                "/channel",
+                "not_in_list",
+                "此事件不通过该渠道发送",
+                "is not a channel of this event type",
+            ));
         } else if !item.is_enabled && is_mandatory(&item.event_type) {
-            faults.push(fault("/is_enabled", "mandatory", "管局结果通知不能关闭", "cannot be switched off: the bureau's decision"));
+            faults.push(fault(
+                "/is_enabled",
+                "mandatory",
+                "管局结果通知不能关闭",
+                "cannot be switched off: the bureau's decision",
+            ));
         } else if settings.insert((item.event_type, item.channel), item.is_enabled).is_some() {
             faults.push(fault("", "duplicate_items", "条目重复", "is named twice"));
         }
@@ -175,7 +188,12 @@ pub async fn update_notification_preferences(
                 .collect();
             diesel::insert_into(table::table).values(rows).execute(conn)?;
             model::update(conn, now, user, model::Changes::default())?;
-            audit::record(conn, now, &Actor::from(&caller), Deed::new("user.preferences_updated", "user", user.0))?;
+            audit::record(
+                conn,
+                now,
+                &Actor::from(&caller),
+                Deed::new("user.preferences_updated", "user", user.0),
+            )?;
             shown(conn, &caller)
         })
         .await

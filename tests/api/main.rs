@@ -5,7 +5,15 @@ mod support;
 
 mod backdrop;
 mod bureau;
+mod accounts;
+mod auth;
+mod authorization;
+mod document;
 mod embedded;
+mod filings;
 mod kernel;
+mod me;
+mod oversight;
 mod notifications;
 mod storage_contract;
+mod users;

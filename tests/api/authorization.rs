@@ -1,0 +1,105 @@
+//! Every operation of the document: without a token, and as each role that the table does not admit.
+
+use beian::auth::permissions::{OPERATIONS, Operation, Role};
+use serde_json::Value;
+
+use crate::document::operations;
+use crate::support::{Client, TestApp};
+
+/// A path with ids that exist nowhere.
+fn concrete(path: &str) -> String {
+    let mut out = path.to_owned();
+    for (name, value) in [
+        ("{id}", "0193a000-0000-7000-8000-0000000ff999"),
+        ("{year}", "2026"),
+        ("{code}", "nothing"),
+        ("{kind}", "website_change"),
+        ("{dictionary}", "language"),
+        ("{province_code}", "110000"),
+    ] {
+        out = out.replace(name, value);
+    }
+    assert!(!out.contains('{'), "the test has no value for {out}");
+    out
+}
+
+fn row(operation: &Value) -> &'static Operation {
+    OPERATIONS.iter().find(|row| row.id == operation["operationId"]).unwrap()
+}
+
+fn call(client: &Client, method: &str, path: &str) -> u16 {
+    // The token is judged before anything else of the request, so an empty object will do as a body.
+    let body = (method != "GET" && method != "DELETE").then(|| b"{}".to_vec());
+    client.send(method, &concrete(path), body).status
+}
+
+#[test]
+fn no_token_opens_nothing_but_public_operations() {
+    let app = TestApp::spawn();
+    let document = beian::openapi::document();
+    let (nobody, liar) = (app.anonymous(), Client::new(&app.base, Some("not.a.token".to_owned())));
+    for (path, method, operation) in operations(&document) {
+        let name = format!("{method} {path}");
+        if row(&operation).is_public() {
+            assert_ne!(call(&nobody, &method, &path), 401, "{name} is public");
+            continue;
+        }
+        assert_eq!(call(&nobody, &method, &path), 401, "{name} without a token");
+        assert_eq!(call(&liar, &method, &path), 401, "{name} with a made-up token");
+        assert!(operation["responses"].get("401").is_some() && operation["responses"].get("403").is_some(), "{name}");
+    }
+}
+
+#[test]
+fn each_role_opens_what_the_table_says_and_nothing_else() {
+    let app = TestApp::spawn();
+    let document = beian::openapi::document();
+    let callers = [
+        (Role::Applicant, app.applicant()),
+        (Role::Reviewer, app.reviewer()),
+        (Role::SeniorReviewer, app.senior_reviewer()),
+        (Role::Logistics, app.logistics()),
+        (Role::BureauOperator, app.bureau()),
+        (Role::Support, app.user("demo-support")),
+        (Role::Auditor, app.user("demo-auditor")),
+        (Role::Admin, app.admin()),
+    ];
+    let mut refused = 0;
+    for (path, method, operation) in operations(&document) {
+        let row = row(&operation);
+        if row.is_public() {
+            continue;
+        }
+        for (role, client) in &callers {
+            let status = call(client, &method, &path);
+            let name = format!("{method} {path} as {role}");
+            if row.is_open_to(&[*role]) {
+                assert!(![401, 403].contains(&status) && status < 500, "{name} is allowed, and answered {status}");
+            } else {
+                assert_eq!(status, 403, "{name} is not allowed");
+                refused += 1;
+            }
+        }
+    }
+    assert!(refused > 200, "the test has looked at only {refused} refusals");
+}
+
+#[test]
+fn a_disabled_user_is_out_within_ten_seconds() {
+    let app = TestApp::spawn();
+    let applicant = app.applicant();
+    applicant.get("/v1/me").expect_status(200);
+    app.admin().act("/v1/users/0193a000-0000-7000-8000-000000011001/disable").expect_status(200);
+    app.advance(chrono::Duration::seconds(10));
+    applicant.get("/v1/me").expect_problem(401, "unauthenticated");
+    app.run_jobs();
+}
+
+#[test]
+fn an_expired_token_says_so() {
+    let app = TestApp::spawn();
+    let applicant = app.applicant();
+    app.advance(chrono::Duration::days(3651));
+    let reply = applicant.get("/v1/me").expect_problem(401, "token_expired");
+    assert!(reply.header("www-authenticate").is_some());
+}

@@ -21,11 +21,6 @@ use crate::kernel::jobs::{self, NewJob};
 use crate::schema::{attachments, filing_revision_attachments, filing_revisions};
 use crate::websites;
 
-/// How long before its end the SMS verification is recalled to the applicant.
-fn reminder_before_end() -> Duration {
-    Duration::hours(6)
-}
-
 /// What became of something that the bureau said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -215,12 +210,6 @@ fn start_sms(conn: &mut PgConnection, ctx: &Ctx, filing: &Filing, submission: &S
         if person.mobile.as_ref().is_none_or(|own| !own.is_same_as(&mobile)) {
             model::add_sms(conn, submission.id, SmsRole::SubjectResponsiblePerson, &mobile)?;
         }
-    }
-    if let Some(expires_at) = filing.due_at {
-        let job = NewJob::new("bureau.sms_reminder", json!({ "submission_id": submission.id }))
-            .once(format!("bureau.sms_reminder/{}", submission.id))
-            .at(expires_at - reminder_before_end());
-        jobs::enqueue(conn, ctx.now, job)?;
     }
     Ok(())
 }

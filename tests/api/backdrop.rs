@@ -21,7 +21,9 @@ fn handover() -> Value {
 
 /// Orders a backdrop for the filing; its path.
 fn ordered(app: &TestApp, account: u32, filing: &str) -> String {
-    let made = owner(app, account).post(&format!("/v1/filings/{filing}/backdrop-shipments"), order()).expect_status(201);
+    let made = owner(app, account)
+        .post(&format!("/v1/filings/{filing}/backdrop-shipments"), order())
+        .expect_status(201);
     app.run_jobs();
     format!("/v1/backdrop-shipments/{}", made.text("/id"))
 }
@@ -44,7 +46,10 @@ fn pictures_12_to_16_a_backdrop_is_ordered_shipped_and_arrives() {
     // Nobody sees more than the mask, logistics included, until the label is printed.
     for client in [app.applicant(), app.logistics()] {
         let text = String::from_utf8(client.get(&path).expect_status(200).body).unwrap();
-        assert!(!text.contains("13800138000") && !text.contains("张三丰") && !text.contains("101 室"), "{text}");
+        assert!(
+            !text.contains("13800138000") && !text.contains("张三丰") && !text.contains("101 室"),
+            "{text}"
+        );
     }
     let queue = app.logistics().get("/v1/backdrop-shipments?state=requested").expect_status(200);
     queue.expect("/items/0/filing_id", filing.as_str()).expect("/has_more", false);
@@ -61,7 +66,10 @@ fn pictures_12_to_16_a_backdrop_is_ordered_shipped_and_arrives() {
     app.logistics().act(&format!("{path}/pack")).expect_status(200).expect("/state", "packed");
     app.applicant().act(&format!("{path}/cancel")).expect_problem(409, "invalid_transition");
     let reply = app.logistics().post(&format!("{path}/ship"), handover()).expect_status(200);
-    reply.expect("/state", "shipped").expect("/carrier_name", "顺丰速运").expect("/tracker_status", "pending");
+    reply
+        .expect("/state", "shipped")
+        .expect("/carrier_name", "顺丰速运")
+        .expect("/tracker_status", "pending");
     app.run_jobs();
     app.applicant()
         .get(&format!("/v1/filings/{filing}"))
@@ -100,11 +108,17 @@ fn one_can_be_open_and_only_in_its_statuses_and_only_for_oneself() {
     let app = TestApp::spawn();
     let draft = app
         .applicant()
-        .post("/v1/filings", json!({ "kind": "website_change", "website_id": "0193a000-0000-7000-8000-000000014001" }))
+        .post(
+            "/v1/filings",
+            json!({ "kind": "website_change", "website_id": "0193a000-0000-7000-8000-000000014001" }),
+        )
         .expect_status(201)
         .text("/id");
     let path = format!("/v1/filings/{draft}/backdrop-shipments");
-    app.applicant().post(&path, order()).expect_problem(409, "invalid_transition").expect("/current_status", "draft");
+    app.applicant()
+        .post(&path, order())
+        .expect_problem(409, "invalid_transition")
+        .expect("/current_status", "draft");
     app.run_jobs();
 
     let filing = submitted(&app, 2, json!({ "remark": "补充" }));
@@ -142,7 +156,10 @@ fn every_fault_of_an_address_is_told_at_once() {
     assert_eq!(app.applicant().post(&path, masked).expect_status(422).faults(), ["/phone masked_value"]);
     let mut elsewhere = order();
     elsewhere["district_code"] = json!(null);
-    assert_eq!(app.applicant().post(&path, elsewhere).expect_status(422).faults(), ["/district_code district_required"]);
+    assert_eq!(
+        app.applicant().post(&path, elsewhere).expect_status(422).faults(),
+        ["/district_code district_required"]
+    );
 }
 
 #[test]
@@ -154,22 +171,38 @@ fn the_address_is_corrected_until_it_is_packed_and_the_number_while_it_travels()
     applicant.patch(&path, json!({ "postcode": null })).expect_problem(428, "precondition_required");
     let seen = applicant.get(&path).header("etag").unwrap();
     let seen = applicant.with("If-Match", seen);
-    seen.patch(&path, json!({ "street_address": "光华路 1 号", "postcode": null })).expect_status(200).expect("/postcode", Value::Null);
+    seen.patch(&path, json!({ "street_address": "光华路 1 号", "postcode": null }))
+        .expect_status(200)
+        .expect("/postcode", Value::Null);
     seen.patch(&path, json!({ "street_address": "光华路 2 号" })).expect_problem(412, "precondition_failed");
     let any = applicant.with("If-Match", "*");
     assert_eq!(
-        any.patch(&path, json!({ "city_code": "310100", "carrier_code": "shunfeng" })).expect_status(422).faults(),
+        any.patch(&path, json!({ "city_code": "310100", "carrier_code": "shunfeng" }))
+            .expect_status(422)
+            .faults(),
         ["/carrier_code not_editable"]
     );
-    assert_eq!(any.patch(&path, json!({ "city_code": "310100" })).expect_status(422).faults(), ["/city_code region_wrong_parent"]);
+    assert_eq!(
+        any.patch(&path, json!({ "city_code": "310100" })).expect_status(422).faults(),
+        ["/city_code region_wrong_parent"]
+    );
     app.logistics().get(&format!("{path}/label")).expect_status(200).expect("/street_address", "光华路 1 号");
 
     shipped(&app, &path);
     any.patch(&path, json!({ "postcode": "100020" })).expect_problem(409, "invalid_transition");
     let logistics = app.logistics().with("If-Match", "*");
-    logistics.patch(&path, json!({ "tracking_number": "SF9876543210123" })).expect_status(200).expect("/tracking_number", "SF9876543210123");
-    assert_eq!(logistics.patch(&path, json!({ "carrier_code": "pigeon" })).expect_status(422).faults(), ["/carrier_code not_in_list"]);
-    assert_eq!(logistics.patch(&path, json!({ "phone": "13900139000" })).expect_status(422).faults(), ["/phone not_editable"]);
+    logistics
+        .patch(&path, json!({ "tracking_number": "SF9876543210123" }))
+        .expect_status(200)
+        .expect("/tracking_number", "SF9876543210123");
+    assert_eq!(
+        logistics.patch(&path, json!({ "carrier_code": "pigeon" })).expect_status(422).faults(),
+        ["/carrier_code not_in_list"]
+    );
+    assert_eq!(
+        logistics.patch(&path, json!({ "phone": "13900139000" })).expect_status(422).faults(),
+        ["/phone not_editable"]
+    );
 }
 
 #[test]
@@ -199,7 +232,9 @@ fn a_replacement_costs_unless_the_parcel_was_lost_or_the_provider_is_to_blame() 
     app.logistics().act(&format!("{path}/mark-delivered")).expect_status(200);
     let lost = json!({ "reason": "他人签收" });
     app.advance(Duration::days(31));
-    app.logistics().post(&format!("{path}/report-lost"), lost.clone()).expect_problem(409, "invalid_transition");
+    app.logistics()
+        .post(&format!("{path}/report-lost"), lost.clone())
+        .expect_problem(409, "invalid_transition");
     app.advance(Duration::days(-2));
     app.logistics().post(&format!("{path}/report-lost"), lost).expect_status(200).expect("/state", "lost");
     app.applicant().post(&list, order()).expect_status(201).expect("/charged_to", "provider");
@@ -234,12 +269,16 @@ fn the_queue_is_filtered_and_paged() {
         paths.push(ordered(&app, account, &filing));
         app.advance(Duration::minutes(1));
     }
-    let first = app.logistics().get("/v1/backdrop-shipments?limit=2").expect_status(200).expect("/has_more", true);
+    let first =
+        app.logistics().get("/v1/backdrop-shipments?limit=2").expect_status(200).expect("/has_more", true);
     assert!(paths[0].ends_with(&first.text("/items/0/id")));
     let cursor = first.text("/next_cursor");
-    let second = app.logistics().get(&format!("/v1/backdrop-shipments?limit=2&cursor={cursor}")).expect_status(200);
+    let second =
+        app.logistics().get(&format!("/v1/backdrop-shipments?limit=2&cursor={cursor}")).expect_status(200);
     assert!(paths[2].ends_with(&second.expect("/has_more", false).text("/items/0/id")));
-    app.logistics().get(&format!("/v1/backdrop-shipments?state=packed&cursor={cursor}")).expect_problem(400, "invalid_cursor");
+    app.logistics()
+        .get(&format!("/v1/backdrop-shipments?state=packed&cursor={cursor}"))
+        .expect_problem(400, "invalid_cursor");
     app.logistics().get("/v1/backdrop-shipments?colour=blue").expect_problem(400, "invalid_parameter");
     let none = app.logistics().get("/v1/backdrop-shipments?province_code=310000").expect_status(200);
     assert_eq!(none.at("/items"), json!([]));

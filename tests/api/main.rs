@@ -3,17 +3,17 @@
 mod shortcuts;
 mod support;
 
-mod backdrop;
-mod bureau;
 mod accounts;
 mod auth;
 mod authorization;
+mod backdrop;
+mod bureau;
 mod document;
 mod embedded;
 mod filings;
 mod kernel;
 mod me;
-mod oversight;
 mod notifications;
+mod oversight;
 mod storage_contract;
 mod users;

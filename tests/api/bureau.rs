@@ -503,6 +503,7 @@ fn of_two_decisions_at_once_one_is_applied() {
     assert_eq!(outcomes, [200, 409]);
     app.run_jobs();
     let seen = app.bureau().get(&path).expect_status(200);
-    let outcomes: Vec<Value> = seen.at("/events").as_array().unwrap().iter().map(|e| e["outcome"].clone()).collect();
+    let outcomes: Vec<Value> =
+        seen.at("/events").as_array().unwrap().iter().map(|e| e["outcome"].clone()).collect();
     assert_eq!(outcomes, ["applied", "applied", "late"]);
 }

@@ -22,6 +22,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::filings::notes::routes(cfg);
     crate::reviews::routes(cfg);
     crate::attachments::routes(cfg);
+    crate::photo_verifications::routes(cfg);
     crate::catalogue::routes(cfg);
     crate::backdrop_shipments::routes(cfg);
     crate::bureau_submissions::routes(cfg);
@@ -34,9 +35,11 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
 /// Registers every feature's background jobs.
 pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::auth::jobs::register(registry, app);
+    crate::users::jobs::register(registry, app);
     crate::catalogue::jobs::register(registry, app);
     crate::filings::jobs::register(registry, app);
     crate::attachments::register(registry, app);
+    crate::photo_verifications::register(registry, app);
     crate::bureau_submissions::jobs::register(registry, app);
     crate::notifications::register(registry, app);
 }

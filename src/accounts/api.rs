@@ -234,7 +234,8 @@ pub async fn list_accounts(
     let rows = app.db.run(move |conn| Ok(model::list(conn, &filter, after, limit)?)).await?;
     let page = Page::cut(rows, limit, &binding, |row| Position { at: row.created_at, id: row.id.0 })
         .map(Account::from);
-    Reply::ok(&AccountPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })
+    let body = AccountPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more };
+    Ok(Reply::ok(&body)?.next_page(body.next_cursor.as_deref()))
 }
 
 /// Read an account

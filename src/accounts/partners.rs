@@ -176,7 +176,8 @@ pub async fn list_partners(
         .await?;
     let page = Page::cut(rows, limit, "partners", |row| Position { at: row.created_at, id: row.id.0 })
         .map(Partner::from);
-    Reply::ok(&PartnerPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })
+    let body = PartnerPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more };
+    Ok(Reply::ok(&body)?.next_page(body.next_cursor.as_deref()))
 }
 
 /// Read a partner

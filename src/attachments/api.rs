@@ -8,9 +8,9 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
 
+use super::AttachmentState;
 use super::model::{self, AttachmentRow};
 use super::view::{Attachment, AttachmentPage, FileDownload, NewAttachment};
-use super::AttachmentState;
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::permissions::op;
@@ -145,7 +145,8 @@ pub async fn list_attachments(
 ) -> ApiResult<Reply> {
     let (caller, filing_id, filter) = (caller.caller.clone(), id.0, filter.0);
     let locale = caller.locale;
-    let binding = format!("attachments/{filing_id}?purpose={}", filter.purpose.as_deref().unwrap_or_default());
+    let binding =
+        format!("attachments/{filing_id}?purpose={}", filter.purpose.as_deref().unwrap_or_default());
     let after = page::decode(filter.cursor.as_deref(), &binding)?;
     let rows = app
         .db
@@ -216,7 +217,11 @@ pub async fn create_attachment_download(
 }
 
 /// An attachment whose filing the caller sees and whose files they may open.
-fn readable(conn: &mut PgConnection, caller: &Caller, id: AttachmentId) -> ApiResult<(AttachmentRow, Filing)> {
+fn readable(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    id: AttachmentId,
+) -> ApiResult<(AttachmentRow, Filing)> {
     let row = model::find(conn, id)?;
     let filing = filings::visible(conn, caller, row.filing_id)?;
     ensure_may_open(conn, caller, &filing)?;

@@ -12,8 +12,8 @@ use crate::auth::permissions::op;
 use crate::auth::{Allowed, Caller};
 use crate::error::{ApiError, ApiResult};
 use crate::error_codes as codes;
-use crate::external::uploads::{self, Fault};
 use crate::external::scanner;
+use crate::external::uploads::{self, Fault};
 use crate::filings::{self, Action, Ctx, Side};
 use crate::kernel::etag::{IfMatch, ensure_version, etag};
 use crate::kernel::idempotency::Idempotency;
@@ -58,9 +58,13 @@ pub async fn complete_attachment(
             &who,
             move |conn| owned(conn, &asker, id).map(drop),
             move |conn| {
-                let row = if before.is_waiting() { conclude(conn, &caller, now, &before, fault)? } else { before };
-                Ok(Reply::ok(&Attachment::of(&row, caller.locale))?
-                    .etag(etag(row.version, caller.view(), caller.locale)))
+                let row =
+                    if before.is_waiting() { conclude(conn, &caller, now, &before, fault)? } else { before };
+                Ok(Reply::ok(&Attachment::of(&row, caller.locale))?.etag(etag(
+                    row.version,
+                    caller.view(),
+                    caller.locale,
+                )))
             },
         )
         .await;

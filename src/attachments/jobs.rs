@@ -6,8 +6,8 @@ use diesel::OptionalExtension;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::model::{self, CLEAN_JOB};
 use super::AttachmentState;
+use super::model::{self, CLEAN_JOB};
 use crate::app::App;
 use crate::external::uploads;
 use crate::filings;
@@ -22,7 +22,8 @@ pub fn register(registry: &mut Registry, app: &App) {
     let this = app.clone();
     registry.on(CLEAN_JOB, move |payload| clean_objects(this.clone(), payload));
     let this = app.clone();
-    registry.every("attachments.expire_uploads", Duration::minutes(10), move |_| expire_uploads(this.clone()));
+    registry
+        .every("attachments.expire_uploads", Duration::minutes(10), move |_| expire_uploads(this.clone()));
 }
 
 #[derive(Deserialize)]

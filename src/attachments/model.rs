@@ -176,7 +176,11 @@ pub(super) fn insert(conn: &mut PgConnection, row: &AttachmentRow) -> QueryResul
 ///
 /// # Errors
 /// When the database fails.
-pub(super) fn set_ready(conn: &mut PgConnection, now: DateTime<Utc>, row: &AttachmentRow) -> QueryResult<AttachmentRow> {
+pub(super) fn set_ready(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    row: &AttachmentRow,
+) -> QueryResult<AttachmentRow> {
     diesel::update(attachments::table.find(row.id))
         .set((
             attachments::state.eq(AttachmentState::Ready),
@@ -271,7 +275,10 @@ pub(super) fn overdue(
 /// # Errors
 /// When the database fails.
 pub(super) fn forget_object(conn: &mut PgConnection, id: AttachmentId) -> QueryResult<()> {
-    diesel::update(attachments::table.find(id)).set(attachments::object_key.eq(None::<String>)).execute(conn).map(drop)
+    diesel::update(attachments::table.find(id))
+        .set(attachments::object_key.eq(None::<String>))
+        .execute(conn)
+        .map(drop)
 }
 
 /// Attachments of a filing that count, oldest first.
@@ -293,9 +300,10 @@ pub fn ready(conn: &mut PgConnection, filing: FilingId) -> QueryResult<Vec<Attac
 /// When the database fails.
 pub fn for_revision(conn: &mut PgConnection, revision: RevisionId) -> QueryResult<Vec<AttachmentRow>> {
     attachments::table
-        .filter(attachments::id.eq_any(
-            frozen::table.filter(frozen::revision_id.eq(revision)).select(frozen::attachment_id),
-        ))
+        .filter(
+            attachments::id
+                .eq_any(frozen::table.filter(frozen::revision_id.eq(revision)).select(frozen::attachment_id)),
+        )
         .order((attachments::created_at, attachments::id))
         .select(AttachmentRow::as_select())
         .load(conn)
@@ -311,7 +319,9 @@ pub fn freeze(conn: &mut PgConnection, filing: FilingId, revision: RevisionId) -
         .filter(attachments::state.eq(AttachmentState::Ready))
         .select(attachments::id)
         .load(conn)?;
-    let rows: Vec<_> =
-        ready.into_iter().map(|id| (frozen::revision_id.eq(revision), frozen::attachment_id.eq(id))).collect();
+    let rows: Vec<_> = ready
+        .into_iter()
+        .map(|id| (frozen::revision_id.eq(revision), frozen::attachment_id.eq(id)))
+        .collect();
     diesel::insert_into(frozen::table).values(rows).execute(conn).map(drop)
 }

@@ -82,10 +82,20 @@ impl Attachment {
 
 fn refused_text(code: &str, locale: Locale) -> &'static str {
     match code.parse() {
-        Ok(Fault::Size) => locale.pick("文件大小与声明不符，请重新上传。", "The file's length is not the declared one; upload it again."),
-        Ok(Fault::Checksum) => locale.pick("文件校验和与声明不符，请重新上传。", "The file's checksum is not the declared one; upload it again."),
-        Ok(Fault::Type) => locale.pick("文件内容不是所声明的格式，请上传 JPEG、PNG 或 PDF 原文件。", "The content is not of the declared type; upload the original JPEG, PNG or PDF."),
-        Ok(Fault::Malware) => locale.pick("文件含有恶意内容，请上传安全的文件。", "The file contains malware; upload a clean one."),
+        Ok(Fault::Size) => locale.pick(
+            "文件大小与声明不符，请重新上传。",
+            "The file's length is not the declared one; upload it again.",
+        ),
+        Ok(Fault::Checksum) => locale.pick(
+            "文件校验和与声明不符，请重新上传。",
+            "The file's checksum is not the declared one; upload it again.",
+        ),
+        Ok(Fault::Type) => locale.pick(
+            "文件内容不是所声明的格式，请上传 JPEG、PNG 或 PDF 原文件。",
+            "The content is not of the declared type; upload the original JPEG, PNG or PDF.",
+        ),
+        Ok(Fault::Malware) => locale
+            .pick("文件含有恶意内容，请上传安全的文件。", "The file contains malware; upload a clean one."),
         Err(_) => locale.pick("文件不合格，请重新上传。", "The file is not acceptable; upload another one."),
     }
 }

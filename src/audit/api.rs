@@ -196,5 +196,6 @@ pub async fn list_audit_events(
         .await?;
     let page =
         Page::cut(rows, limit, &binding, |row| Position { at: row.at, id: row.id.0 }).map(AuditEvent::from);
-    Reply::ok(&AuditEventPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })
+    let body = AuditEventPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more };
+    Ok(Reply::ok(&body)?.next_page(body.next_cursor.as_deref()))
 }

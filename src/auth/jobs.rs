@@ -16,7 +16,7 @@ pub fn register(registry: &mut Registry, app: &App) {
             let now = app.clock.now();
             let removed = app
                 .db
-                .run(move |conn| {
+                .transaction(move |conn| {
                     Ok(sessions::purge(conn, now)?
                         + resets::purge(conn, now)?
                         + throttle::purge(conn, now)?

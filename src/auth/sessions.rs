@@ -188,13 +188,16 @@ pub fn revoke_account(conn: &mut PgConnection, now: DateTime<Utc>, account: Acco
     diesel::update(live).set(sessions::revoked_at.eq(now)).execute(conn)
 }
 
-/// Removes expired tokens and the sessions that no token can continue. Used tokens stay until they expire, so that their
-/// reuse is still noticed.
+/// Removes expired tokens with the sessions that they leave without any, and old sessions of the docs page. Used tokens stay
+/// until they expire, so that their reuse is still noticed. One transaction.
 pub(super) fn purge(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
-    let tokens =
-        diesel::delete(refresh_tokens::table.filter(refresh_tokens::expires_at.lt(now))).execute(conn)?;
+    let expired: Vec<SessionId> =
+        diesel::delete(refresh_tokens::table.filter(refresh_tokens::expires_at.lt(now)))
+            .returning(refresh_tokens::session_id)
+            .get_results(conn)?;
     let has_token = exists(refresh_tokens::table.filter(refresh_tokens::session_id.eq(sessions::id)));
+    let ended = sessions::id.eq_any(&expired).and(not(has_token));
     // A day is longer than any access token lives.
-    let old = sessions::created_at.lt(now - Duration::days(1)).and(not(has_token));
-    Ok(tokens + diesel::delete(sessions::table.filter(old)).execute(conn)?)
+    let docs = sessions::client.eq(Client::Docs).and(sessions::created_at.lt(now - Duration::days(1)));
+    Ok(expired.len() + diesel::delete(sessions::table.filter(ended.or(docs))).execute(conn)?)
 }

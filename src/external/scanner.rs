@@ -128,7 +128,8 @@ mod tests {
                 content.extend(piece);
             }
             let is_bad = content.windows(5).any(|window| window == b"EICAR");
-            let answer: &[u8] = if is_bad { b"stream: Eicar-Test-Signature FOUND\0" } else { b"stream: OK\0" };
+            let answer: &[u8] =
+                if is_bad { b"stream: Eicar-Test-Signature FOUND\0" } else { b"stream: OK\0" };
             stream.write_all(answer).await.unwrap();
         });
         address

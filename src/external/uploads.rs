@@ -121,15 +121,26 @@ pub struct Inspected {
 ///
 /// # Errors
 /// When it cannot be signed.
-pub async fn presign(storage: &Storage, declared: &Declared, now: DateTime<Utc>) -> ApiResult<Option<Upload>> {
+pub async fn presign(
+    storage: &Storage,
+    declared: &Declared,
+    now: DateTime<Utc>,
+) -> ApiResult<Option<Upload>> {
     let Ok(left) = (declared.expires_at - now).to_std() else { return Ok(None) };
     if left.as_secs() == 0 {
         return Ok(None);
     }
     let size = u64::try_from(declared.size_bytes).map_err(ApiError::internal)?;
-    let signed =
-        storage.presign_put(&declared.key, &declared.content_type, size, &declared.sha256, left).await.map_err(away)?;
-    Ok(Some(Upload { method: signed.method, url: signed.url, headers: signed.headers, expires_at: signed.expires_at }))
+    let signed = storage
+        .presign_put(&declared.key, &declared.content_type, size, &declared.sha256, left)
+        .await
+        .map_err(away)?;
+    Ok(Some(Upload {
+        method: signed.method,
+        url: signed.url,
+        headers: signed.headers,
+        expires_at: signed.expires_at,
+    }))
 }
 
 /// Reads an upload and compares it with what was declared: length, SHA-256, first bytes, malware.

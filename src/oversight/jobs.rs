@@ -149,7 +149,8 @@ pub async fn list_jobs(
         .await?;
     let page =
         Page::cut(rows, limit, &binding, |row| Position { at: row.created_at, id: row.id.0 }).map(Job::from);
-    Reply::ok(&JobPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })
+    let body = JobPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more };
+    Ok(Reply::ok(&body)?.next_page(body.next_cursor.as_deref()))
 }
 
 fn find(conn: &mut PgConnection, id: JobId) -> QueryResult<Option<JobRow>> {

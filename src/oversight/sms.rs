@@ -103,5 +103,6 @@ pub async fn list_sms_messages(
         .await?;
     let page = Page::cut(rows, limit, "sms", |row| Position { at: row.created_at, id: row.id })
         .map(SmsMessage::from);
-    Reply::ok(&SmsMessagePage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })
+    let body = SmsMessagePage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more };
+    Ok(Reply::ok(&body)?.next_page(body.next_cursor.as_deref()))
 }

@@ -1,12 +1,33 @@
 //! 当面核验拍照: attempts at the photo of the responsible person before the backdrop.
 //!
 //! `awaiting_upload → checking → precheck_failed | in_review → passed | rejected`, or `cancelled`, `void`. At most one live
-//! attempt per filing. While checking, the filing does not move; the check is a job.
+//! attempt per filing. While checking, the filing does not move; the check is a job ([`precheck`] is its pure part) and ends
+//! in `conclude`. Reviews call [`decide`] beside `filings::act`; filings show [`current`].
 
+mod api;
+mod body;
+mod conclude;
+mod jobs;
 mod model;
+pub mod precheck;
+mod submit;
 
-pub use model::decide;
-pub use model::{cancel_live, live_state, valid_for, void_of_others, void_passed};
+pub use body::{PhotoFinding, PhotoVerificationBody};
+pub use jobs::register;
+pub use model::{
+    PhotoRow, cancel_live, current, decide, find, live_state, valid_for, void_of_others, void_passed,
+};
+
+use utoipa_actix_web::service_config::ServiceConfig;
+
+/// The addresses of this feature.
+pub fn routes(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(api::create_photo_verification)
+        .service(api::list_photo_verifications)
+        .service(api::get_photo_verification)
+        .service(submit::submit_photo_verification)
+        .service(api::create_photo_download);
+}
 
 crate::text_enum! {
     /// State of an attempt.
@@ -28,22 +49,4 @@ crate::text_enum! {
         /// Shows another person than the revision names, or the bureau refused it.
         Void = "void",
     }
-}
-
-/// Placeholder until the branch `files` is merged.
-#[derive(Debug, serde::Serialize, utoipa::ToSchema)]
-pub struct PhotoVerificationBody {
-    /// Id.
-    pub id: crate::kernel::ids::PhotoVerificationId,
-    /// State.
-    pub state: PhotoState,
-}
-
-/// Placeholder.
-pub fn current(
-    _conn: &mut diesel::PgConnection,
-    _filing: crate::kernel::ids::FilingId,
-    _locale: crate::kernel::i18n::Locale,
-) -> diesel::QueryResult<Option<PhotoVerificationBody>> {
-    Ok(None)
 }

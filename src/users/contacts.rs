@@ -146,6 +146,20 @@ pub fn pending(conn: &mut PgConnection, user: UserId) -> QueryResult<Vec<Pending
     Ok(email.into_iter().chain(mobile).collect())
 }
 
+/// Removes verifications older than a day. The version of users who lose one that `me` still showed rises.
+pub fn purge(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<()> {
+    use contact_verifications as table;
+    let removed = diesel::delete(table::table.filter(table::created_at.lt(now - Duration::days(1))))
+        .returning((table::user_id, table::used_at))
+        .get_results::<(UserId, Option<DateTime<Utc>>)>(conn)?;
+    let shown: std::collections::BTreeSet<UserId> =
+        removed.into_iter().filter(|(_, used_at)| used_at.is_none()).map(|(user, _)| user).collect();
+    for user in shown {
+        model::update(conn, now, user, model::Changes::default())?;
+    }
+    Ok(())
+}
+
 /// The code that came by mail or SMS.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

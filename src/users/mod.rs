@@ -6,6 +6,7 @@
 mod api;
 mod command_line;
 mod contacts;
+pub mod jobs;
 mod me;
 mod model;
 mod preferences;

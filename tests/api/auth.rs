@@ -295,6 +295,12 @@ fn what_log_ins_leave_behind_is_tidied_away() {
     let app = TestApp::spawn();
     log_in(&app, "demo-applicant", PASSWORD).expect_status(200);
     log_in(&app, "demo-applicant", "wrong password").expect_status(401);
+    let applicant = app.applicant().with("If-Match", "*");
+    let tag = applicant
+        .patch("/v1/me", json!({ "mobile": "13912345678" }))
+        .expect_status(200)
+        .header("etag")
+        .unwrap();
     app.schedule_periodic();
     app.run_jobs();
     let count = || {
@@ -305,8 +311,12 @@ fn what_log_ins_leave_behind_is_tidied_away() {
         let codes: i64 = contact_verifications::table.count().get_result(&mut conn).unwrap();
         (tokens, sessions, counters, codes)
     };
-    assert_eq!(count(), (1, 1, 2, 0));
+    assert_eq!(count(), (1, 2, 3, 1));
     app.advance(Duration::days(31));
     app.run_jobs();
-    assert_eq!(count(), (0, 0, 0, 0));
+    // The applicant's own session was made without a refresh token and stays.
+    assert_eq!(count(), (0, 1, 0, 0));
+    // What the user saw has changed, and so has its ETag.
+    let me = app.applicant().with("If-None-Match", tag).get("/v1/me").expect_status(200);
+    me.expect("/pending_contacts", json!([]));
 }

@@ -1,5 +1,6 @@
 //! All integration tests: one binary, so that they link once.
 
+mod shortcuts;
 mod support;
 
 mod accounts;
@@ -7,6 +8,8 @@ mod attachments;
 mod auth;
 mod authorization;
 mod catalogue;
+mod backdrop;
+mod bureau;
 mod document;
 mod embedded;
 mod examples;
@@ -16,6 +19,7 @@ mod kernel;
 mod me;
 mod notifications;
 mod oversight;
+mod reviews;
 mod photo_verifications;
 mod reviews;
 mod storage_contract;

@@ -1,15 +1,14 @@
 //! All integration tests: one binary, so that they link once.
 
-mod shortcuts;
 mod support;
 
 mod accounts;
 mod attachments;
 mod auth;
 mod authorization;
-mod catalogue;
 mod backdrop;
 mod bureau;
+mod catalogue;
 mod document;
 mod embedded;
 mod examples;
@@ -19,9 +18,9 @@ mod kernel;
 mod me;
 mod notifications;
 mod oversight;
-mod reviews;
 mod photo_verifications;
 mod reviews;
+mod shortcuts;
 mod storage_contract;
 mod users;
 mod websites;

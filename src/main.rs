@@ -86,7 +86,7 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<()> {
     // Needs neither settings nor a database, so that a build machine can run it.
     if let Command::Openapi = command {
-        println!("{}", openapi::text());
+        print!("{}", openapi::text());
         return Ok(());
     }
     let config = Config::from_env()?;

@@ -135,10 +135,10 @@ fn the_list_is_walked_by_cursor_and_searched_by_prefix() {
         }
         path = format!("/v1/websites?limit=10&cursor={}", page.text("/next_cursor"));
     }
-    assert_eq!(seen.len(), 26);
+    assert_eq!(seen.len(), 32);
     seen.sort();
     seen.dedup();
-    assert_eq!(seen.len(), 26);
+    assert_eq!(seen.len(), 32);
     let cursor = admin.get("/v1/websites?limit=1").expect_status(200).text("/next_cursor");
     admin.get(&format!("/v1/websites?q=x&cursor={cursor}")).expect_problem(400, "invalid_cursor");
     admin.get(&format!("/v1/subjects?cursor={cursor}")).expect_problem(400, "invalid_cursor");

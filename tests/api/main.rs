@@ -12,6 +12,7 @@ mod kernel;
 mod me;
 mod oversight;
 mod notifications;
+mod photo_reviews;
 mod reviews;
 mod storage_contract;
 mod users;

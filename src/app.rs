@@ -146,7 +146,8 @@ pub fn worker(app: &App, database_url: &SecretString) -> anyhow::Result<Worker> 
 /// # Errors
 /// When the database cannot be reached or a migration fails.
 pub fn prepare_database(database_url: &SecretString, clock: &Clock) -> anyhow::Result<()> {
-    let mut conn = PgConnection::establish(database_url.expose_secret()).context("cannot reach the database")?;
+    let mut conn =
+        PgConnection::establish(database_url.expose_secret()).context("cannot reach the database")?;
     // Any number will do, as long as nobody else takes it: "beian" in ASCII.
     diesel::RunQueryDsl::execute(diesel::sql_query("SELECT pg_advisory_lock(422759293806)"), &mut conn)?;
     conn.run_pending_migrations(MIGRATIONS).map_err(|error| anyhow::anyhow!("migration failed: {error}"))?;
@@ -166,10 +167,11 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
     telemetry::install_metrics()?;
     prepare_database(&ground.database_url, &clock)?;
     let public_url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let app = open(config, Means::on(&ground, public_url.clone(), clock))?;
     if ground.is_embedded() {
-        demo::load(&app).context("cannot load the demo data")?;
+        install_keys(&ground.secrets)?;
+        demo::load(&ground.database_url, &ground.storage, &clock).context("cannot load the demo data")?;
     }
+    let app = open(config, Means::on(&ground, public_url.clone(), clock))?;
     let background = match app.config.worker {
         WorkerMode::Inline => Some(start_worker(&app, &ground.database_url)?),
         WorkerMode::Off => None,
@@ -248,38 +250,36 @@ pub fn migrate(config: Config) -> anyhow::Result<()> {
 /// Loads the demo data where it is missing.
 ///
 /// # Errors
-/// When the database cannot be reached.
+/// When database or store cannot be reached.
 pub fn load_demo(config: Config) -> anyhow::Result<()> {
-    with_app(config, |app, _| demo::load(app))
+    with_ground(&config, |ground, clock| demo::load(&ground.database_url, &ground.storage, clock))
 }
 
 /// Removes everything and loads the demo data anew; embedded mode only.
 ///
 /// # Errors
-/// Outside embedded mode, or when the database cannot be reached.
+/// Outside embedded mode, or when database or store cannot be reached.
 pub fn reset_demo(config: Config) -> anyhow::Result<()> {
     anyhow::ensure!(
         config.mode == crate::config::Mode::Embedded,
         "demo reset removes all data and is for embedded mode only"
     );
-    with_app(config, |app, url| {
-        demo::clear(url)?;
-        prepare_database(url, &app.clock)?;
-        demo::load(app)
+    with_ground(&config, |ground, clock| {
+        demo::clear(&ground.database_url)?;
+        prepare_database(&ground.database_url, clock)?;
+        demo::load(&ground.database_url, &ground.storage, clock)
     })
 }
 
-fn with_app(
-    config: Config,
-    work: impl FnOnce(&App, &SecretString) -> anyhow::Result<()>,
+fn with_ground(
+    config: &Config,
+    work: impl FnOnce(&Ground, &Clock) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let ground = Ground::start_or_attach(&config)?;
+    let ground = Ground::start_or_attach(config)?;
+    install_keys(&ground.secrets)?;
     let clock = Clock::system();
     prepare_database(&ground.database_url, &clock)?;
-    let public_url = config.http.public_url.clone().unwrap_or_default();
-    let app = open(config, Means::on(&ground, public_url, clock))?;
-    let outcome = work(&app, &ground.database_url);
-    drop(app);
+    let outcome = work(&ground, &clock);
     ground.stop();
     outcome
 }
@@ -303,7 +303,11 @@ pub struct NewUser {
 /// # Errors
 /// When a role is unknown, the password too weak or the login taken.
 pub fn create_user(config: Config, user: NewUser) -> anyhow::Result<()> {
-    with_app(config, |app, _| crate::users::create_from_command_line(app, user))
+    let public_url = config.http.public_url.clone().unwrap_or_default();
+    with_ground(&config.clone(), |ground, clock| {
+        let app = open(config, Means::on(ground, public_url, clock.clone()))?;
+        crate::users::create_from_command_line(&app, user)
+    })
 }
 
 /// The HTTP server on a bound listener, with `threads` event loops. It does not handle signals: its owner stops it.
@@ -328,9 +332,12 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
             .app_data(limit.clone())
             .route("/openapi.json", web::get().to(openapi_json))
             .service(swagger_ui())
-            .route("/", web::get().to(|| async {
-                HttpResponse::Found().insert_header((header::LOCATION, "/swagger-ui/")).finish()
-            }))
+            .route(
+                "/",
+                web::get().to(|| async {
+                    HttpResponse::Found().insert_header((header::LOCATION, "/swagger-ui/")).finish()
+                }),
+            )
             .default_service(web::to(
                 |req: actix_web::HttpRequest, known: web::Data<routes::KnownPaths>| async move {
                     Err::<HttpResponse, _>(known.refuse(&req))
@@ -363,14 +370,25 @@ fn swagger_ui() -> SwaggerUi {
         .display_operation_id(true)
         .request_snippets_enabled(true)
         .filter(true);
-    SwaggerUi::new("/swagger-ui/{_:.*}").config(config).oauth(oauth::Config::new().client_id("swagger-ui").client_secret(""))
+    SwaggerUi::new("/swagger-ui/{_:.*}")
+        .config(config)
+        .oauth(oauth::Config::new().client_id("swagger-ui").client_secret(""))
 }
 
 /// Exactly the configured origins; nothing by default.
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "POST", "PATCH", "PUT", "DELETE"])
-        .allowed_headers(["Authorization", "Content-Type", "Accept-Language", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id", "traceparent"])
+        .allowed_headers([
+            "Authorization",
+            "Content-Type",
+            "Accept-Language",
+            "If-Match",
+            "If-None-Match",
+            "Idempotency-Key",
+            "X-Request-Id",
+            "traceparent",
+        ])
         .expose_headers(["ETag", "Link", "Location", "X-Request-Id", "Retry-After", "Idempotency-Replayed"])
         .max_age(3600);
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))

@@ -9,7 +9,8 @@ use serde_json::json;
 use crate::reviews::{INITIAL, name_item, status_of, task_of, waiting};
 use crate::support::TestApp;
 
-const PHOTO: [&str; 5] = ["same_person", "centred_upper_body", "whole_backdrop", "season_clothes", "authentic"];
+const PHOTO: [&str; 5] =
+    ["same_person", "centred_upper_body", "whole_backdrop", "season_clothes", "authentic"];
 
 /// A photo that passed its check, in review; its task is claimed by the reviewer.
 fn photo_in_review(app: &TestApp) -> (String, String) {
@@ -84,7 +85,10 @@ fn a_bad_photo_is_taken_again_and_wrong_data_go_back_to_the_form() {
     let app = TestApp::spawn();
     let (filing, task) = photo_in_review(&app);
     let body = json!({ "items": [blurred, name_item()] });
-    app.reviewer().post(&format!("{task}/reject"), body).expect_status(200).expect("/filing/status", "initial_rejected");
+    app.reviewer()
+        .post(&format!("{task}/reject"), body)
+        .expect_status(200)
+        .expect("/filing/status", "initial_rejected");
     assert_eq!(status_of(&app, &filing), "initial_rejected");
     assert_eq!(photo_state(&app), "cancelled");
     // A decided task still shows what was decided on.

@@ -22,7 +22,7 @@ use crate::filings::{self, Filing, Status};
 use crate::kernel::clock::shanghai_date;
 use crate::kernel::etag;
 use crate::kernel::i18n::Locale;
-use crate::kernel::ids::{AttachmentId, FilingId, PhotoVerificationId, ReviewId, UserId, WebsiteId};
+use crate::kernel::ids::{AttachmentId, FilingId, ReviewId, UserId, WebsiteId};
 use crate::photo_verifications::{self, PhotoVerificationBody};
 use crate::schema::{attachments, filing_revision_attachments, filing_revisions, users, websites as sites};
 use crate::websites;
@@ -301,7 +301,7 @@ pub fn show(
     let known = staff(conn, [task.claimed_by, task.assigned_to, task.decided_by])?;
     let who = |id: Option<UserId>| id.and_then(|id| known.get(&id).cloned());
     let photo_verification = match task.photo_verification_id {
-        Some(id) => photo(conn, filing.id, id, locale)?,
+        Some(id) => Some(PhotoVerificationBody::of(&photo_verifications::find(conn, id)?, locale)),
         None => None,
     };
     let next_actions = next_actions(conn, caller, &task, &filing, now)?;
@@ -371,15 +371,6 @@ fn content_before(conn: &mut PgConnection, filing: FilingId, no: i32) -> QueryRe
         .first(conn)
         .optional()?;
     before.map(|id| websites::model::load(conn, id)).transpose()
-}
-
-fn photo(
-    conn: &mut PgConnection,
-    filing: FilingId,
-    id: PhotoVerificationId,
-    locale: Locale,
-) -> QueryResult<Option<PhotoVerificationBody>> {
-    Ok(photo_verifications::current(conn, filing, locale)?.filter(|photo| photo.id == id))
 }
 
 fn materials(conn: &mut PgConnection, task: &Task, locale: Locale) -> QueryResult<Vec<ReviewMaterial>> {

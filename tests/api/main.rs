@@ -17,6 +17,7 @@ mod imports;
 mod kernel;
 mod me;
 mod notifications;
+mod photo_reviews;
 mod oversight;
 mod photo_verifications;
 mod reviews;

@@ -1,15 +1,13 @@
-//! The reviewers' side: queue, claims, decisions (seed pictures 7, 8, 17 and 18).
+//! The reviewers' side: queue, claims, decisions (seed pictures 7 and 8).
 
-use beian::filings::{self, Action, Ctx, Input};
-use beian::kernel::ids::{FilingId, PhotoVerificationId};
-use beian::schema::{filing_participants, filing_revisions, photo_verifications, review_task_holders, users};
+use beian::schema::{filing_participants, review_task_holders, users};
 use chrono::Duration;
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
 use crate::support::{Client, Response, TestApp};
 
-const INITIAL: [&str; 9] = [
+pub const INITIAL: [&str; 9] = [
     "changes_consistent",
     "site_name",
     "service_content",
@@ -20,18 +18,16 @@ const INITIAL: [&str; 9] = [
     "pre_approvals",
     "materials",
 ];
-const PHOTO: [&str; 5] =
-    ["same_person", "centred_upper_body", "whole_backdrop", "season_clothes", "authentic"];
 
 /// A filing in initial review and the address of its task.
-fn waiting(app: &TestApp) -> (String, String) {
+pub fn waiting(app: &TestApp) -> (String, String) {
     let filing = app.make().submitted().id;
     let task = task_of(app, &filing);
     (filing, task)
 }
 
 /// Address of the open task of a filing.
-fn task_of(app: &TestApp, filing: &str) -> String {
+pub fn task_of(app: &TestApp, filing: &str) -> String {
     let queue = app.reviewer().get("/v1/reviews?limit=100").expect_status(200).json();
     let items = queue["items"].as_array().unwrap();
     let task = items.iter().find(|task| task["filing_id"] == filing).expect("an open task");
@@ -55,7 +51,7 @@ fn submitted_by(app: &TestApp, number: u32) -> String {
     filing.text("/id")
 }
 
-fn name_item() -> Value {
+pub fn name_item() -> Value {
     json!({ "target_kind": "field", "pointer": "/website/name", "code": "SITE_NAME_INVALID", "reason": "含有禁用词语" })
 }
 
@@ -72,7 +68,7 @@ fn by_outcome((one, other): (Response, Response)) -> (Response, Response) {
     if one.status == 200 { (one, other) } else { (other, one) }
 }
 
-fn status_of(app: &TestApp, filing: &str) -> String {
+pub fn status_of(app: &TestApp, filing: &str) -> String {
     app.applicant().get(&format!("/v1/filings/{filing}")).expect_status(200).text("/status")
 }
 
@@ -429,86 +425,5 @@ fn the_queue_is_filtered_paged_and_counted() {
     assert_eq!((summary.at("/mine"), summary.at("/overdue")), (json!(1), json!(3)));
     assert_eq!((summary.at("/counts/0/state"), summary.at("/counts/0/count")), (json!("open"), json!(2)));
     assert_eq!(summary.at("/oldest_due_at"), "2026-03-12T16:00:00Z");
-    app.run_jobs();
-}
-
-/// A photo that passed its check, in review; its task is claimed by the reviewer.
-fn photo_in_review(app: &TestApp) -> (String, String) {
-    let (filing, task) = waiting(app);
-    let reviewer = app.reviewer();
-    reviewer.act(&format!("{task}/claim")).expect_status(200);
-    reviewer.post(&format!("{task}/approve"), json!({ "checklist": INITIAL })).expect_status(200);
-    let id: FilingId = filing.parse().unwrap();
-    let photo = PhotoVerificationId::new();
-    let conn = &mut app.conn();
-    conn.transaction::<_, diesel::result::Error, _>(|conn| {
-        let hash: Vec<u8> = filing_revisions::table
-            .filter(filing_revisions::filing_id.eq(id))
-            .select(filing_revisions::person_hash)
-            .first(conn)?;
-        let filing = filings::lock(conn, id).unwrap();
-        diesel::insert_into(photo_verifications::table)
-            .values((
-                photo_verifications::id.eq(photo),
-                photo_verifications::filing_id.eq(id),
-                photo_verifications::account_id.eq(filing.account_id),
-                photo_verifications::attempt_no.eq(1),
-                photo_verifications::state.eq("in_review"),
-                photo_verifications::file_name.eq("photo.jpg"),
-                photo_verifications::content_type.eq("image/jpeg"),
-                photo_verifications::size_bytes.eq(1000),
-                photo_verifications::sha256.eq("0".repeat(64)),
-                photo_verifications::upload_key.eq("uploads/1"),
-                photo_verifications::upload_expires_at.eq(app.now()),
-                photo_verifications::person_hash.eq(hash),
-                photo_verifications::findings.eq(json!([])),
-                photo_verifications::created_by.eq(filing.created_by),
-                photo_verifications::created_at.eq(app.now()),
-            ))
-            .execute(conn)?;
-        let input = Input { photo: Some(photo), ..Input::default() };
-        filings::act(conn, &Ctx::system(app.now()), filing, Action::SendPhotoToReview, input).unwrap();
-        Ok(())
-    })
-    .unwrap();
-    let task = task_of(app, &filing);
-    reviewer.act(&format!("{task}/claim")).expect_status(200).expect("/stage", "photo_review");
-    (filing, task)
-}
-
-fn photo_state(app: &TestApp) -> String {
-    photo_verifications::table.select(photo_verifications::state).first(&mut app.conn()).unwrap()
-}
-
-#[test]
-fn pictures_17_and_18_a_good_photo_sends_the_filing_to_the_bureau() {
-    let app = TestApp::spawn();
-    let (filing, task) = photo_in_review(&app);
-    app.reviewer().post(&format!("{task}/approve"), json!({ "checklist": PHOTO })).expect_status(200);
-    assert_eq!(status_of(&app, &filing), "bureau_queued");
-    assert_eq!(photo_state(&app), "passed");
-    app.run_jobs();
-}
-
-#[test]
-fn a_bad_photo_is_taken_again_and_wrong_data_go_back_to_the_form() {
-    let blurred = json!({ "target_kind": "photo", "code": "PHOTO_BLURRED", "reason": "照片模糊" });
-    let app = TestApp::spawn();
-    let (filing, task) = photo_in_review(&app);
-    app.reviewer().post(&format!("{task}/reject"), json!({ "items": [blurred] })).expect_status(200);
-    assert_eq!(status_of(&app, &filing), "photo_rejected");
-    assert_eq!(photo_state(&app), "rejected");
-    app.run_jobs();
-    drop(app);
-
-    let app = TestApp::spawn();
-    let (filing, task) = photo_in_review(&app);
-    let body = json!({ "items": [blurred, name_item()] });
-    app.reviewer()
-        .post(&format!("{task}/reject"), body)
-        .expect_status(200)
-        .expect("/filing/status", "initial_rejected");
-    assert_eq!(status_of(&app, &filing), "initial_rejected");
-    assert_eq!(photo_state(&app), "cancelled");
     app.run_jobs();
 }

@@ -3,6 +3,7 @@
 mod claims;
 mod decisions;
 mod queue;
+mod summary;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -27,7 +28,7 @@ use crate::schema::{review_tasks, users};
 pub fn routes(cfg: &mut ServiceConfig<'_>) {
     // Fixed addresses before `/v1/reviews/{id}`.
     cfg.service(queue::list_reviews)
-        .service(queue::get_review_summary)
+        .service(summary::get_review_summary)
         .service(claims::claim_next_review)
         .service(queue::get_review)
         .service(claims::claim_review)

@@ -120,41 +120,8 @@ pub struct ReviewSummary {
     pub version: i32,
 }
 
-/// What waits.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ReviewQueueSummary {
-    /// Tasks per stage and state; `open` and `claimed` only.
-    pub counts: Vec<ReviewCount>,
-    /// Tasks past their due time.
-    pub overdue: i64,
-    /// Tasks that only senior reviewers may take.
-    pub escalated: i64,
-    /// Tasks that the caller holds.
-    pub mine: i64,
-    /// The earliest due time of all that wait; null when nothing waits.
-    pub oldest_due_at: Option<DateTime<Utc>>,
-}
-
-/// How many tasks stand at a stage in a state.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct ReviewCount {
-    /// What is reviewed.
-    pub stage: Stage,
-    /// Label of the stage.
-    pub stage_label: String,
-    /// Where the tasks stand.
-    pub state: ReviewState,
-    /// Label of the state.
-    pub state_label: String,
-    /// How many.
-    pub count: i64,
-    /// How many of them are past their due time.
-    pub overdue: i64,
-    /// The earliest due time of them.
-    pub oldest_due_at: Option<DateTime<Utc>>,
-}
-
-const LIVE: [ReviewState; 2] = [ReviewState::Open, ReviewState::Claimed];
+/// States of tasks that wait.
+pub(super) const LIVE: [ReviewState; 2] = [ReviewState::Open, ReviewState::Claimed];
 
 /// List the review queue
 ///
@@ -318,64 +285,6 @@ fn select(
         query.order((review_tasks::due_at.asc(), review_tasks::id.asc()))
     };
     query.limit(filter.limit.rows_to_read()).load(conn)
-}
-
-/// Stage, state, due time, whether it is escalated, holder.
-type Waiting = (Stage, ReviewState, DateTime<Utc>, bool, Option<UserId>);
-
-/// Count what waits for review
-///
-/// For the reviewers' first page: how many tasks wait per stage and state, how many are late, how many the caller holds.
-#[utoipa::path(operation_id = "getReviewSummary", tag = "reviews",
-    responses((status = 200, description = "The numbers.", body = ReviewQueueSummary)))]
-#[get("/v1/reviews/summary")]
-pub async fn get_review_summary(
-    app: web::Data<App>,
-    caller: Allowed<op::GetReviewSummary>,
-) -> ApiResult<Reply> {
-    let now = app.clock.now();
-    let caller = caller.caller.clone();
-    app.db
-        .run(move |conn| {
-            let rows: Vec<Waiting> = review_tasks::table
-                .filter(review_tasks::state.eq_any(LIVE))
-                .select((
-                    review_tasks::stage,
-                    review_tasks::state,
-                    review_tasks::due_at,
-                    review_tasks::is_escalated,
-                    review_tasks::claimed_by,
-                ))
-                .load(conn)?;
-            let label = |machine, code| data::status_label(machine, code, caller.locale.as_str()).to_owned();
-            let mut counts = Vec::new();
-            for stage in Stage::ALL {
-                for state in LIVE {
-                    let due: Vec<_> = rows
-                        .iter()
-                        .filter(|row| (row.0, row.1) == (*stage, state))
-                        .map(|row| row.2)
-                        .collect();
-                    counts.push(ReviewCount {
-                        stage: *stage,
-                        stage_label: label("review_stage", stage.as_str()),
-                        state,
-                        state_label: label("review", state.as_str()),
-                        count: due.len() as i64,
-                        overdue: due.iter().filter(|at| **at < now).count() as i64,
-                        oldest_due_at: due.into_iter().min(),
-                    });
-                }
-            }
-            Reply::ok(&ReviewQueueSummary {
-                counts,
-                overdue: rows.iter().filter(|row| row.2 < now).count() as i64,
-                escalated: rows.iter().filter(|row| row.3).count() as i64,
-                mine: rows.iter().filter(|row| row.4 == Some(caller.user_id)).count() as i64,
-                oldest_due_at: rows.iter().map(|row| row.2).min(),
-            })
-        })
-        .await
 }
 
 /// Read a review task

@@ -14,3 +14,4 @@ mod oversight;
 mod notifications;
 mod storage_contract;
 mod users;
+mod workflow;

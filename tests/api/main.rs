@@ -11,6 +11,7 @@ mod embedded;
 mod filings;
 mod kernel;
 mod me;
+mod migrations;
 mod oversight;
 mod notifications;
 mod storage_contract;

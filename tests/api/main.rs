@@ -14,6 +14,7 @@ mod me;
 mod migrations;
 mod oversight;
 mod notifications;
+mod schema_drift;
 mod storage_contract;
 mod users;
 mod workflow;

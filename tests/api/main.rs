@@ -5,6 +5,7 @@ mod support;
 mod accounts;
 mod auth;
 mod authorization;
+mod crash;
 mod diagram;
 mod document;
 mod embedded;

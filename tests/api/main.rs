@@ -5,6 +5,7 @@ mod support;
 mod accounts;
 mod auth;
 mod authorization;
+mod bad_input;
 mod crash;
 mod diagram;
 mod document;

@@ -166,10 +166,11 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
     telemetry::install_metrics()?;
     prepare_database(&ground.database_url, &clock)?;
     let public_url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
-    let app = open(config, Means::on(&ground, public_url.clone(), clock))?;
     if ground.is_embedded() {
-        demo::load(&app).context("cannot load the demo data")?;
+        install_keys(&ground.secrets)?;
+        demo::load(&ground.database_url, &ground.storage, &clock).context("cannot load the demo data")?;
     }
+    let app = open(config, Means::on(&ground, public_url.clone(), clock))?;
     let background = match app.config.worker {
         WorkerMode::Inline => Some(start_worker(&app, &ground.database_url)?),
         WorkerMode::Off => None,
@@ -248,38 +249,36 @@ pub fn migrate(config: Config) -> anyhow::Result<()> {
 /// Loads the demo data where it is missing.
 ///
 /// # Errors
-/// When the database cannot be reached.
+/// When database or store cannot be reached.
 pub fn load_demo(config: Config) -> anyhow::Result<()> {
-    with_app(config, |app, _| demo::load(app))
+    with_ground(&config, |ground, clock| demo::load(&ground.database_url, &ground.storage, clock))
 }
 
 /// Removes everything and loads the demo data anew; embedded mode only.
 ///
 /// # Errors
-/// Outside embedded mode, or when the database cannot be reached.
+/// Outside embedded mode, or when database or store cannot be reached.
 pub fn reset_demo(config: Config) -> anyhow::Result<()> {
     anyhow::ensure!(
         config.mode == crate::config::Mode::Embedded,
         "demo reset removes all data and is for embedded mode only"
     );
-    with_app(config, |app, url| {
-        demo::clear(url)?;
-        prepare_database(url, &app.clock)?;
-        demo::load(app)
+    with_ground(&config, |ground, clock| {
+        demo::clear(&ground.database_url)?;
+        prepare_database(&ground.database_url, clock)?;
+        demo::load(&ground.database_url, &ground.storage, clock)
     })
 }
 
-fn with_app(
-    config: Config,
-    work: impl FnOnce(&App, &SecretString) -> anyhow::Result<()>,
+fn with_ground(
+    config: &Config,
+    work: impl FnOnce(&Ground, &Clock) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let ground = Ground::start_or_attach(&config)?;
+    let ground = Ground::start_or_attach(config)?;
+    install_keys(&ground.secrets)?;
     let clock = Clock::system();
     prepare_database(&ground.database_url, &clock)?;
-    let public_url = config.http.public_url.clone().unwrap_or_default();
-    let app = open(config, Means::on(&ground, public_url, clock))?;
-    let outcome = work(&app, &ground.database_url);
-    drop(app);
+    let outcome = work(&ground, &clock);
     ground.stop();
     outcome
 }
@@ -303,7 +302,11 @@ pub struct NewUser {
 /// # Errors
 /// When a role is unknown, the password too weak or the login taken.
 pub fn create_user(config: Config, user: NewUser) -> anyhow::Result<()> {
-    with_app(config, |app, _| crate::users::create_from_command_line(app, user))
+    let public_url = config.http.public_url.clone().unwrap_or_default();
+    with_ground(&config.clone(), |ground, clock| {
+        let app = open(config, Means::on(ground, public_url, clock.clone()))?;
+        crate::users::create_from_command_line(&app, user)
+    })
 }
 
 /// The HTTP server on a bound listener, with `threads` event loops. It does not handle signals: its owner stops it.

@@ -162,6 +162,21 @@ fn complete_operations(document: &mut Value) {
                 let text = operation["description"].as_str().unwrap_or_default();
                 operation["description"] = json!(format!("{text}\n\nRoles: `{}`", roles.join("`, `")).trim_start());
             }
+            if let Some(example) = crate::demo::examples::find(&id) {
+                let text = operation["description"].as_str().unwrap_or_default();
+                operation["description"] = json!(format!("{text}\n\nExample: log in as `{}`.", example.login));
+                for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+                    if parameter["in"] == "path" {
+                        parameter["example"] = json!(example.id);
+                    }
+                }
+            }
+            // Whatever the version is: the example must execute as it stands.
+            for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+                if parameter["name"] == "If-Match" {
+                    parameter["example"] = json!("*");
+                }
+            }
             let mut codes: Vec<&str> = Vec::new();
             let parameters = operation["parameters"].as_array().cloned().unwrap_or_default();
             let is_in = |place: &str| parameters.iter().any(|parameter| parameter["in"] == place);

@@ -63,10 +63,10 @@ pub struct BackdropOrder {
 #[schema(example = json!({ "street_address": "建国路 88 号 2 号楼 202 室", "postcode": null }))]
 pub struct BackdropShipmentPatch {
     /// Who takes it.
-    #[schema(value_type = String, min_length = 1, max_length = 50)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 50)]
     recipient_name: Option<Sensitive<PersonName>>,
     /// Mobile number, or landline with area code.
-    #[schema(value_type = String, max_length = 20)]
+    #[schema(value_type = String, required = false, max_length = 20)]
     phone: Option<Sensitive<Phone>>,
     /// Province in mainland China, GB/T 2260.
     #[schema(nullable = false, max_length = 6)]
@@ -79,7 +79,7 @@ pub struct BackdropShipmentPatch {
     #[schema(value_type = Option<String>, max_length = 6)]
     district_code: Option<Option<String>>,
     /// Street, house and room.
-    #[schema(value_type = String, min_length = 1, max_length = 200)]
+    #[schema(value_type = String, required = false, min_length = 1, max_length = 200)]
     street_address: Option<Sensitive<Address>>,
     /// Postcode, six digits; null removes it.
     #[serde(default, deserialize_with = "present")]
@@ -262,7 +262,7 @@ pub(super) async fn page_of(
             Ok(BackdropShipmentPage { items, next_cursor: page.next_cursor, has_more: page.has_more })
         })
         .await?;
-    Reply::ok(&page)
+    Ok(Reply::ok(&page)?.next_page(page.next_cursor.as_deref()))
 }
 
 /// Read a shipment

@@ -113,11 +113,10 @@ pub async fn list_bureau_submissions(
     let rows = app.db.run(move |conn| Ok(model::list(conn, now, &filter, after, limit)?)).await?;
     let position = |row: &model::Row| Position { at: row.submission.queued_at, id: row.submission.id.0 };
     let page = Page::cut(rows, limit, &binding, position).map(|row| body::summary(row, now, locale));
-    Reply::ok(&BureauSubmissionPage {
-        items: page.items,
-        next_cursor: page.next_cursor,
-        has_more: page.has_more,
-    })
+    let cursor = page.next_cursor.clone();
+    let body =
+        BureauSubmissionPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more };
+    Ok(Reply::ok(&body)?.next_page(cursor.as_deref()))
 }
 
 /// Read a hand-over

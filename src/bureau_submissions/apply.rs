@@ -5,7 +5,7 @@ use chrono::{DateTime, Duration, SubsecRound, Utc};
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
-use super::model::{self, Changes, Submission};
+use super::model::{self, Changes, Heard, Submission};
 use super::rules::{self, Facts, Step};
 use super::{BureauEventKind, BureauEventOutcome, SmsRole, SmsState, SubmissionState};
 use crate::catalogue::{self, data};
@@ -20,11 +20,6 @@ use crate::kernel::ids::SubmissionId;
 use crate::kernel::jobs::{self, NewJob};
 use crate::schema::{attachments, filing_revision_attachments, filing_revisions};
 use crate::websites;
-
-/// How long before its end the SMS verification is recalled to the applicant.
-fn reminder_before_end() -> Duration {
-    Duration::hours(6)
-}
 
 /// What became of something that the bureau said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +130,7 @@ pub fn record_late(
 ) -> ApiResult<()> {
     alarm("late", id, "something came after the submission had left its step");
     let late = BureauEventOutcome::Late;
-    model::record_event(conn, ctx.now, id, kind, reference, payload, late, ctx.actor.user_id)?;
+    model::record_event(conn, ctx.now, id, &Heard { kind, reference, payload }, late, ctx.actor.user_id)?;
     let submission = model::update(conn, ctx.now, id, Changes::default())?;
     filings::touch(conn, ctx.now, submission.filing_id)?;
     Ok(())
@@ -162,7 +157,14 @@ pub fn accept(
     }
     take_acceptance(conn, ctx, filing, submission, reference, acceptance.accepted_at)?;
     let applied = BureauEventOutcome::Applied;
-    model::record_event(conn, ctx.now, id, kind, reference, &payload, applied, ctx.actor.user_id)?;
+    model::record_event(
+        conn,
+        ctx.now,
+        id,
+        &Heard { kind, reference, payload: &payload },
+        applied,
+        ctx.actor.user_id,
+    )?;
     Ok(Outcome::Applied)
 }
 
@@ -215,12 +217,6 @@ fn start_sms(conn: &mut PgConnection, ctx: &Ctx, filing: &Filing, submission: &S
         if person.mobile.as_ref().is_none_or(|own| !own.is_same_as(&mobile)) {
             model::add_sms(conn, submission.id, SmsRole::SubjectResponsiblePerson, &mobile)?;
         }
-    }
-    if let Some(expires_at) = filing.due_at {
-        let job = NewJob::new("bureau.sms_reminder", json!({ "submission_id": submission.id }))
-            .once(format!("bureau.sms_reminder/{}", submission.id))
-            .at(expires_at - reminder_before_end());
-        jobs::enqueue(conn, ctx.now, job)?;
     }
     Ok(())
 }
@@ -278,7 +274,14 @@ pub fn refuse(
     };
     end_without_review(conn, ctx, filing, &submission, &items, changes)?;
     let applied = BureauEventOutcome::Applied;
-    model::record_event(conn, ctx.now, id, kind, reference, &payload, applied, ctx.actor.user_id)?;
+    model::record_event(
+        conn,
+        ctx.now,
+        id,
+        &Heard { kind, reference, payload: &payload },
+        applied,
+        ctx.actor.user_id,
+    )?;
     Ok(Outcome::Applied)
 }
 
@@ -482,7 +485,14 @@ pub fn decide(
     };
     model::update(conn, ctx.now, id, changes)?;
     let applied = BureauEventOutcome::Applied;
-    model::record_event(conn, ctx.now, id, kind, reference, &payload, applied, ctx.actor.user_id)?;
+    model::record_event(
+        conn,
+        ctx.now,
+        id,
+        &Heard { kind, reference, payload: &payload },
+        applied,
+        ctx.actor.user_id,
+    )?;
     Ok(Outcome::Applied)
 }
 
@@ -516,7 +526,7 @@ pub fn restart(
     facts: Facts,
 ) -> ApiResult<()> {
     let (filing, submission) = model::lock(conn, id)?;
-    ensure_step(Step::RestartStep, &submission, &filing, facts)?;
+    ensure_step(Step::Restart, &submission, &filing, facts)?;
     if submission.state != SubmissionState::Failed && !is_absent {
         return Err(ApiError::new(&codes::UNCONFIRMED).with("current_status", submission.state));
     }

@@ -360,11 +360,7 @@ fn sms(
 ///
 /// # Errors
 /// When the database fails.
-pub fn current(
-    conn: &mut PgConnection,
-    filing: FilingId,
-    locale: Locale,
-) -> QueryResult<Option<BureauBody>> {
+pub fn current(conn: &mut PgConnection, filing: FilingId, locale: Locale) -> QueryResult<Option<BureauBody>> {
     let Some((submission, bureau)) = model::latest(conn, filing)? else { return Ok(None) };
     let sms = sms(conn, &submission, locale)?;
     Ok(Some(BureauBody {

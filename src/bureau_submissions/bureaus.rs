@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::body::{self, ProvincialBureau, BureauPage};
+use super::body::{self, BureauPage, ProvincialBureau};
 use super::model;
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};

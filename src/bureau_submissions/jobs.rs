@@ -2,17 +2,16 @@
 //! are no longer needed, and the daily list of what is stuck.
 
 use chrono::Duration;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::apply::{self, Decision, Outcome, SmsReport};
 use super::{BureauEventKind, SmsState, SubmissionState, model, send};
 use crate::app::App;
-use crate::audit::Actor;
 use crate::external::bureau::{Verdict, simulator::SmsOutcome};
 use crate::filings::{self, Ctx, Status};
 use crate::kernel::ids::{ContentId, SubmissionId};
 use crate::kernel::jobs::Registry;
-use crate::schema::{filing_events, filing_revisions};
+use crate::schema::filing_revisions;
 use diesel::prelude::*;
 
 /// How long a package stays in the store. Its address dies after minutes; the rest is for a slow download.
@@ -31,8 +30,6 @@ pub fn register(registry: &mut Registry, app: &App) {
     registry.on("bureau.drain", move |payload| drain(own.clone(), payload));
     let own = app.clone();
     registry.on("bureau.simulate_decision", move |payload| simulate(own.clone(), payload));
-    let own = app.clone();
-    registry.on("bureau.sms_reminder", move |payload| remind(own.clone(), payload));
     let own = app.clone();
     registry.every("bureau.sms_deadline", Duration::minutes(1), move |_| expire_sms(own.clone()));
     let own = app.clone();
@@ -168,36 +165,6 @@ async fn expire_sms(app: App) -> anyhow::Result<()> {
             tracing::error!(submission = %id, %error, "bureau: an SMS verification could not be ended");
         }
     }
-    app.waker.wake();
-    Ok(())
-}
-
-/// Recalls the SMS verification to the applicant, once.
-async fn remind(app: App, payload: Value) -> anyhow::Result<()> {
-    let id = submission_id(&payload)?;
-    let now = app.clock.now();
-    app.db
-        .transaction(move |conn| {
-            let (filing, submission) = model::lock(conn, id)?;
-            if submission.state != SubmissionState::Accepted || filing.status != Status::SmsVerification {
-                return Ok(());
-            }
-            // The job may run again after a crash; the event tells whether it did its work.
-            let is_told = diesel::select(diesel::dsl::exists(
-                filing_events::table
-                    .filter(filing_events::filing_id.eq(filing.id))
-                    .filter(filing_events::type_.eq("sms.reminder"))
-                    .filter(filing_events::at.ge(submission.queued_at)),
-            ))
-            .get_result::<bool>(conn)?;
-            if !is_told {
-                let filing = filings::touch(conn, now, filing.id)?;
-                let data = json!({ "submission_id": id });
-                filings::record_event(conn, now, &Actor::system(), &filing, "sms.reminder", data)?;
-            }
-            Ok(())
-        })
-        .await?;
     app.waker.wake();
     Ok(())
 }

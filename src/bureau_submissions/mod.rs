@@ -19,6 +19,7 @@ mod send;
 mod steps;
 
 pub use body::{BureauBody, current};
+pub use model::next_sequence_no;
 pub use model::{NewSubmission, cancel_queued, live_id, live_state, queue};
 
 /// Adds this feature's routes.

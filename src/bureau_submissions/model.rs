@@ -369,14 +369,22 @@ pub fn events(conn: &mut PgConnection, id: SubmissionId) -> QueryResult<Vec<Bure
         .load(conn)
 }
 
+/// Something that the bureau said, to be recorded.
+pub struct Heard<'a> {
+    /// What it was about.
+    pub kind: BureauEventKind,
+    /// The bureau's own number.
+    pub reference: &'a str,
+    /// What is kept of it, and compared with a repeat.
+    pub payload: &'a Value,
+}
+
 /// Records what the bureau said. An exact repeat changes nothing.
 pub fn record_event(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     id: SubmissionId,
-    kind: BureauEventKind,
-    reference: &str,
-    payload: &Value,
+    heard: &Heard<'_>,
     outcome: BureauEventOutcome,
     from: Option<UserId>,
 ) -> QueryResult<()> {
@@ -384,9 +392,9 @@ pub fn record_event(
         .values((
             bureau_events::id.eq(uuid::Uuid::now_v7()),
             bureau_events::submission_id.eq(id),
-            bureau_events::external_reference.eq(event_key(kind, reference)),
-            bureau_events::kind.eq(kind),
-            bureau_events::payload.eq(payload),
+            bureau_events::external_reference.eq(event_key(heard.kind, heard.reference)),
+            bureau_events::kind.eq(heard.kind),
+            bureau_events::payload.eq(heard.payload),
             bureau_events::outcome.eq(outcome),
             bureau_events::received_at.eq(now),
             bureau_events::received_from.eq(from),

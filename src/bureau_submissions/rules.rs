@@ -28,7 +28,7 @@ crate::text_enum! {
         /// The bureau decided.
         Decide = "decide",
         /// A new attempt.
-        RestartStep = "restart_step",
+        Restart = "restart_step",
         /// No more attempts.
         GiveUp = "give_up",
     }
@@ -53,7 +53,7 @@ pub fn is_allowed(step: Step, state: SubmissionState, facts: Facts) -> bool {
         Step::Accept => is_waiting,
         Step::RecordSms => state == S::Accepted && facts.is_verifying_sms,
         // An automatic attempt under way ends by itself; one by hand ends when the operator says so.
-        Step::RestartStep => {
+        Step::Restart => {
             matches!(state, S::Failed | S::Unconfirmed) || state == S::Sending && !facts.is_automatic
         }
         Step::GiveUp => {
@@ -225,7 +225,7 @@ mod tests {
     fn nothing_is_restarted_or_given_up_while_an_automatic_attempt_is_under_way() {
         let automatic = Facts { is_automatic: true, is_verifying_sms: false };
         assert!(!is_allowed(Step::GiveUp, SubmissionState::Sending, automatic));
-        assert!(!is_allowed(Step::RestartStep, SubmissionState::Sending, automatic));
+        assert!(!is_allowed(Step::Restart, SubmissionState::Sending, automatic));
         assert!(!is_allowed(Step::GiveUp, SubmissionState::Unconfirmed, automatic));
         assert!(is_allowed(Step::GiveUp, SubmissionState::Sending, Facts::default()));
         assert!(allowed(SubmissionState::Approved, automatic).is_empty());

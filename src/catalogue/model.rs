@@ -6,7 +6,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::data::{
-    BannedName, CalendarYear, Carrier, ChecklistItem, Entry, Named, PhotoGuideItem, ProvinceRule, RejectionReason,
+    BannedName, CalendarYear, Carrier, ChecklistItem, Entry, Named, PhotoGuideItem, ProvinceRule,
+    RejectionReason,
 };
 use crate::kernel::ids::{TermsId, UserId};
 use crate::kernel::working_days::Calendar;

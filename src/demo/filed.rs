@@ -52,7 +52,7 @@ const HANGZHOU: (&str, &str, Option<&str>) = ("330000", "330100", Some("330106")
 const CHENGDU: (&str, &str, Option<&str>) = ("510000", "510100", Some("510104"));
 const JINAN: (&str, &str, Option<&str>) = ("370000", "370100", Some("370102"));
 
-pub(super) static SITES: [Site; 26] = [
+pub(super) static SITES: [Site; 32] = [
     site("北京云上花店有限公司", "张伟", "云上花店", "yunshanghuadian.com", "京ICP备20260001号", BEIJING),
     individual("李娜", "李娜的读书笔记", "linadushu.cn", "京ICP备20260002号", BEIJING),
     site("上海拾光茶业有限公司", "王芳", "拾光茶舍", "shiguangcha.com", "沪ICP备20260003号", SHANGHAI),
@@ -79,6 +79,12 @@ pub(super) static SITES: [Site; 26] = [
     site("深圳极昼影像有限公司", "韩雪", "极昼影像", "jizhouyingxiang.com", "粤ICP备20260024号", SHENZHEN),
     site("杭州云栖花艺有限公司", "冯源", "云栖花艺", "yunqihuayi.com", "浙ICP备20260025号", HANGZHOU),
     site("成都熊猫礼品有限公司", "董洁", "熊猫礼品屋", "xiongmaolipin.com", "蜀ICP备20260026号", CHENGDU),
+    site("北京胡同文化有限公司", "程亮", "胡同影像志", "hutongyingxiang.com", "京ICP备20260027号", BEIJING),
+    site("上海外滩画廊有限公司", "曹颖", "外滩画廊", "waitanhualang.com", "沪ICP备20260028号", SHANGHAI),
+    site("北京银杏园艺有限公司", "袁野", "银杏园艺", "yinxingyuanyi.com", "京ICP备20260029号", BEIJING),
+    site("深圳南海渔具有限公司", "邓超凡", "南海渔具", "nanhaiyuju.com", "粤ICP备20260030号", SHENZHEN),
+    site("济南趵突茶具有限公司", "许晴川", "趵突茶具", "baotuchaju.com", "鲁ICP备20260031号", JINAN),
+    site("成都青城竹编有限公司", "傅青", "青城竹编", "qingchengzhubian.com", "蜀ICP备20260032号", CHENGDU),
 ];
 
 /// A resident identity number with the right check digit (GB 11643): area, birth date, serial.

@@ -2,14 +2,20 @@
 //! each example in Swagger UI executes as it stands. Loaded in embedded mode when the database is empty, or by
 //! `beian demo load`; `beian demo reset` starts over.
 
+pub mod examples;
 mod filed;
+mod files;
+mod filings;
 pub mod ids;
+mod oversight;
 mod people;
 
 use diesel::{Connection, PgConnection, QueryDsl, RunQueryDsl};
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::app::App;
+use self::files::Files;
+use crate::config::StorageConfig;
+use crate::external::storage::Storage;
 use crate::kernel::clock::Clock;
 use crate::schema::users;
 
@@ -19,13 +25,36 @@ pub const PASSWORD: &str = "demo-password-2026";
 /// Loads the demo data, unless there are users already.
 ///
 /// # Errors
-/// When the database fails.
-pub fn load(app: &App) -> anyhow::Result<()> {
-    let mut conn = app.db.connection().map_err(|error| anyhow::anyhow!("{error}"))?;
+/// When database or store fail.
+pub fn load(database_url: &SecretString, storage: &StorageConfig, clock: &Clock) -> anyhow::Result<()> {
+    let mut conn = PgConnection::establish(database_url.expose_secret())?;
     if users::table.count().get_result::<i64>(&mut conn)? > 0 {
         return Ok(());
     }
-    conn.transaction(|conn| load_people(conn, &app.clock))
+    store_files(storage)?;
+    conn.transaction(|conn| {
+        load_people(conn, clock)?;
+        load_filings(conn, clock)
+    })
+}
+
+/// Loads the filings on top of the people; their files are in the store already.
+///
+/// # Errors
+/// When the database fails.
+pub fn load_filings(conn: &mut PgConnection, clock: &Clock) -> anyhow::Result<()> {
+    filings::load(conn, clock.now(), &Files)?;
+    oversight::load(conn, clock.now())
+}
+
+/// Puts the demo data's files into the store.
+///
+/// # Errors
+/// When the store fails.
+pub fn store_files(storage: &StorageConfig) -> anyhow::Result<()> {
+    // A client and a runtime of its own: connections belong to the runtime that made them.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(Files.store(&Storage::new(storage)))
 }
 
 /// Loads people and filed websites, without filings: what tests start from.

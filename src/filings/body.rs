@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::access;
 use super::diff::changed_fields;
 use super::model::{self, Filing};
-use super::next_actions::{NextAction, Situation, View, next_actions};
+use super::next_actions::{Situation, View, next_actions};
 use super::rejections::{self, Rejection, RejectionItem, RejectionSource, TargetKind};
 use super::workflow::{Facts, Status};
 use super::{act, kinds};
@@ -24,6 +24,7 @@ use crate::kernel::ids::{
 use crate::photo_verifications::PhotoVerificationBody;
 use crate::schema::{filing_events, review_tasks, terms};
 use crate::websites::content::WebsiteContent;
+use crate::websites::next_action::NextAction;
 use crate::{backdrop_shipments, bureau_submissions, photo_verifications, reviews, websites};
 
 /// A filing (备案订单).

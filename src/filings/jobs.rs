@@ -1,10 +1,10 @@
-//! What moves by itself when time passes: steps expire after 45 days, with reminders before; SMS reminders.
+//! What moves by itself when time passes: steps expire after 45 days, with reminders before.
 
 use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
-use super::workflow::{Action, Status};
+use super::workflow::Action;
 use super::{Ctx, Input, act, events, model};
 use crate::app::App;
 use crate::audit::Actor;
@@ -17,8 +17,7 @@ use crate::schema::{filing_events, filings};
 const BATCH: i64 = 200;
 /// Days after which a step that waits for the applicant is called to mind.
 const STEP_REMINDERS: [i64; 3] = [7, 15, 30];
-/// Hours after which the SMS verification is called to mind.
-const SMS_REMINDERS: [i64; 3] = [2, 12, 20];
+const REMINDER: &str = "step.reminder";
 
 /// Registers the jobs of filings.
 pub fn register(registry: &mut Registry, app: &App) {
@@ -80,13 +79,9 @@ fn expire(conn: &mut PgConnection, id: FilingId, now: DateTime<Utc>) -> ApiResul
 fn to_remind(app: &App) -> Vec<FilingId> {
     let now = app.clock.now();
     ids(app, |conn| {
-        let waits = filings::step_expires_at
-            .is_not_null()
-            .and(filings::status_changed_at.le(now - Duration::days(STEP_REMINDERS[0])));
-        let confirms =
-            filings::status.eq(Status::SmsVerification).and(filings::status_changed_at.le(now - Duration::hours(SMS_REMINDERS[0])));
         filings::table
-            .filter(waits.assume_not_null().or(confirms))
+            .filter(filings::step_expires_at.is_not_null())
+            .filter(filings::status_changed_at.le(now - Duration::days(STEP_REMINDERS[0])))
             .order(filings::status_changed_at.desc())
             .limit(BATCH * 10)
             .select(filings::id)
@@ -97,17 +92,14 @@ fn to_remind(app: &App) -> Vec<FilingId> {
 /// Writes the reminder that is due, once: the events since the status was entered tell how many there were.
 fn remind(conn: &mut PgConnection, id: FilingId, now: DateTime<Utc>) -> ApiResult<()> {
     let filing = model::lock(conn, id)?;
-    let waited = now - filing.status_changed_at;
-    let (event, due) = if filing.status == Status::SmsVerification {
-        ("sms.reminder", SMS_REMINDERS.iter().filter(|hours| waited >= Duration::hours(**hours)).count())
-    } else if filing.step_expires_at.is_some() {
-        ("step.reminder", STEP_REMINDERS.iter().filter(|days| waited >= Duration::days(**days)).count())
-    } else {
+    if filing.step_expires_at.is_none() {
         return Ok(());
-    };
+    }
+    let waited = now - filing.status_changed_at;
+    let due = STEP_REMINDERS.iter().filter(|days| waited >= Duration::days(**days)).count();
     let sent: i64 = filing_events::table
         .filter(filing_events::filing_id.eq(id))
-        .filter(filing_events::type_.eq(event))
+        .filter(filing_events::type_.eq(REMINDER))
         .filter(filing_events::at.ge(filing.status_changed_at))
         .count()
         .get_result(conn)?;
@@ -118,9 +110,9 @@ fn remind(conn: &mut PgConnection, id: FilingId, now: DateTime<Utc>) -> ApiResul
             let is_last = number + 1 == missed;
             let data = json!({ "number": sent as usize + number + 1, "is_silent": !is_last });
             if is_last {
-                events::record(conn, now, &Actor::system(), &filing, event, data)?;
+                events::record(conn, now, &Actor::system(), &filing, REMINDER, data)?;
             } else {
-                events::record_silently(conn, now, &Actor::system(), &filing, event, data)?;
+                events::record_silently(conn, now, &Actor::system(), &filing, REMINDER, data)?;
             }
         }
     }

@@ -1,49 +1,9 @@
 //! What the caller can do next with a filing: enough to draw every button. Pure.
 
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use super::workflow::{self, Action, Facts, Refusal, Side, Status};
-use crate::catalogue::data;
 use crate::kernel::i18n::Locale;
 use crate::kernel::ids::{FilingId, PhotoVerificationId, ReviewId, ShipmentId, SubmissionId};
-
-/// A step that the caller can take, or what blocks it.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct NextAction {
-    /// Stable code; may grow.
-    #[schema(example = "submit")]
-    pub action: String,
-    /// Text of the button.
-    #[schema(example = "提交备案")]
-    pub label: String,
-    /// The operation that does it.
-    #[schema(example = "submitFiling")]
-    pub operation_id: String,
-    /// HTTP method.
-    #[schema(example = "POST")]
-    pub method: String,
-    /// Address.
-    #[schema(example = "/v1/filings/0193a000-0000-7000-8000-000000015001/submit")]
-    pub href: String,
-    /// The step that brings the filing forward.
-    pub is_primary: bool,
-    /// Whether it would be accepted now.
-    pub is_enabled: bool,
-    /// Why not, when it would not.
-    pub blocked_by: Vec<Blocker>,
-}
-
-/// Why a step is not possible now.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-pub struct Blocker {
-    /// Stable code; may grow.
-    #[schema(example = "no_changes")]
-    pub code: String,
-    /// What it means.
-    #[schema(example = "尚未修改任何信息")]
-    pub label: String,
-}
+use crate::websites::next_action::NextAction;
 
 /// Where the caller stands towards the filing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,20 +40,9 @@ struct List {
 
 impl List {
     fn add(&mut self, action: &str, operation_id: &str, method: &str, href: String, is_primary: bool, blocked: &[&str]) {
-        let label = |dictionary, code: &str| data::label(dictionary, code, self.locale.as_str()).to_owned();
-        self.items.push(NextAction {
-            action: action.to_owned(),
-            label: label("action", action),
-            operation_id: operation_id.to_owned(),
-            method: method.to_owned(),
-            href,
-            is_primary,
-            is_enabled: blocked.is_empty(),
-            blocked_by: blocked
-                .iter()
-                .map(|code| Blocker { code: (*code).to_owned(), label: label("blocked_by", code) })
-                .collect(),
-        });
+        let mut item = NextAction::new(self.locale, action, operation_id, method, href);
+        item.is_primary = is_primary;
+        self.items.push(blocked.iter().fold(item, |item, code| item.blocked(self.locale, code, None)));
     }
 }
 

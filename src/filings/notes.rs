@@ -126,7 +126,8 @@ pub async fn list_filing_notes(
                 .load(conn)?;
             let page = Page::cut(rows, limit, &binding, |row| Position { at: row.5, id: row.0.0 }).map(shown);
             let next = page.next_cursor.clone();
-            let body = FilingNotePage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more };
+            let body =
+                FilingNotePage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more };
             Ok(Reply::ok(&body)?.next_page(next.as_deref()))
         })
         .await
@@ -170,7 +171,8 @@ pub async fn create_filing_note(
                         filing_notes::created_at.eq(now),
                     ))
                     .execute(conn)?;
-                let author: String = users::table.find(caller.user_id).select(users::display_name).first(conn)?;
+                let author: String =
+                    users::table.find(caller.user_id).select(users::display_name).first(conn)?;
                 let deed =
                     Deed::new("note.created", "note", note.0).account(filing.account_id).filing(filing.id);
                 audit::record(conn, now, &Actor::from(&caller), deed)?;

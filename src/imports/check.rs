@@ -433,7 +433,7 @@ mod tests {
             "icp_number_of_other_subject",
         );
         one(
-            website("icp_number", json!("沪ICP备87654321号")),
+            website("icp_number", json!("沪ICP备876号-1")),
             "/rows/0/websites/0/icp_number",
             "icp_number_format",
         );

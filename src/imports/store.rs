@@ -243,18 +243,8 @@ fn store_row(
         (Some(id), _) => id,
         (None, Some(account)) => {
             result.accounts_created += 1;
-            let id = AccountId::new();
-            diesel::insert_into(accounts::table)
-                .values((
-                    accounts::id.eq(id),
-                    accounts::name.eq(&account.name),
-                    accounts::partner_id.eq(caller.partner_id),
-                    accounts::external_reference.eq(&account.external_reference),
-                    accounts::created_at.eq(now),
-                    accounts::updated_at.eq(now),
-                ))
-                .execute(conn)?;
-            id
+            let reference = account.external_reference.as_deref();
+            crate::accounts::insert(conn, now, &account.name, caller.partner_id, reference)?.id
         }
         (None, None) => return Err(ApiError::internal("a row without an account passed the check")),
     };

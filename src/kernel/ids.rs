@@ -1,5 +1,24 @@
 //! Typed identifiers: a review's id cannot be passed where a filing's is wanted. UUIDv7, so that rows of one time lie together.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use uuid::Uuid;
+
+thread_local! {
+    static FIXED: RefCell<HashMap<&'static str, Uuid>> = RefCell::new(HashMap::new());
+}
+
+/// The next id of a type on this thread: a new UUIDv7, unless one was prepared.
+pub fn next(kind: &'static str) -> Uuid {
+    FIXED.with_borrow_mut(|fixed| fixed.remove(kind)).unwrap_or_else(Uuid::now_v7)
+}
+
+/// Prepares the next id of a type on this thread: the demo data have fixed ids, made by the same code as all others.
+pub fn prepare(kind: &'static str, id: Uuid) {
+    FIXED.with_borrow_mut(|fixed| fixed.insert(kind, id));
+}
+
 /// Declares a typed id over a UUIDv7 column.
 #[macro_export]
 macro_rules! id_types {
@@ -17,7 +36,7 @@ macro_rules! id_types {
             /// A new id.
             #[allow(clippy::new_without_default, reason = "an id is never a default value")]
             pub fn new() -> Self {
-                Self(uuid::Uuid::now_v7())
+                Self($crate::kernel::ids::next(stringify!($name)))
             }
         }
 

@@ -13,8 +13,8 @@ use super::next_actions::next_actions;
 use super::{ReviewState, Stage};
 use crate::auth::Caller;
 use crate::catalogue;
-use crate::error::ApiResult;
 use crate::catalogue::data::{self, ChecklistItem};
+use crate::error::ApiResult;
 use crate::filings::body::{RejectionBody, rejection_body};
 use crate::filings::diff::{self, Change};
 use crate::filings::rejections::{self, TargetKind};
@@ -253,8 +253,13 @@ pub fn staff(
 ///
 /// # Errors
 /// When the database fails.
-pub fn reviewed(conn: &mut PgConnection, task: &Task, filing: &Filing) -> QueryResult<(WebsiteContent, Subject)> {
-    let content = filing_revisions::table.find(task.revision_id).select(filing_revisions::content_id).first(conn)?;
+pub fn reviewed(
+    conn: &mut PgConnection,
+    task: &Task,
+    filing: &Filing,
+) -> QueryResult<(WebsiteContent, Subject)> {
+    let content =
+        filing_revisions::table.find(task.revision_id).select(filing_revisions::content_id).first(conn)?;
     Ok((websites::model::load(conn, content)?, websites::subject(conn, filing.subject_id)?))
 }
 
@@ -273,7 +278,12 @@ pub fn checks(list: &[ChecklistItem], ticked: &[&str], locale: Locale) -> Vec<Re
 ///
 /// # Errors
 /// When the database fails.
-pub fn show(conn: &mut PgConnection, caller: &Caller, task: Task, now: DateTime<Utc>) -> ApiResult<(Review, String)> {
+pub fn show(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    task: Task,
+    now: DateTime<Utc>,
+) -> ApiResult<(Review, String)> {
     let locale = caller.locale;
     let filing = filings::model::find(conn, task.filing_id)?;
     let (website, subject) = reviewed(conn, &task, &filing)?;
@@ -282,7 +292,8 @@ pub fn show(conn: &mut PgConnection, caller: &Caller, task: Task, now: DateTime<
         .select((filing_revisions::revision_no, filing_revisions::submitted_at))
         .first(conn)?;
     let filed = websites::model::load(conn, filing.base_content_id.0)?;
-    let bodies = |changes: Vec<Change>| changes.into_iter().map(|change| ReviewChange::of(change, locale)).collect();
+    let bodies =
+        |changes: Vec<Change>| changes.into_iter().map(|change| ReviewChange::of(change, locale)).collect();
     let changes_against_filed = bodies(diff::diff(&filed, &website));
     let changes_against_last_revision =
         content_before(conn, filing.id, revision_no)?.map(|before| bodies(diff::diff(&before, &website)));

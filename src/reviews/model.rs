@@ -204,7 +204,12 @@ pub fn set_assignee(conn: &mut PgConnection, task: &Task, to: UserId) -> QueryRe
 ///
 /// # Errors
 /// When the database fails.
-pub fn save_draft(conn: &mut PgConnection, task: &Task, checklist: &[String], draft: Value) -> QueryResult<Task> {
+pub fn save_draft(
+    conn: &mut PgConnection,
+    task: &Task,
+    checklist: &[String],
+    draft: Value,
+) -> QueryResult<Task> {
     diesel::update(review_tasks::table.find(task.id))
         .set((
             review_tasks::checklist.eq(json!(checklist)),
@@ -303,7 +308,10 @@ pub fn cancel_open(conn: &mut PgConnection, filing: FilingId) -> QueryResult<()>
             .filter(review_tasks::filing_id.eq(filing))
             .filter(review_tasks::state.eq_any([ReviewState::Open, ReviewState::Claimed])),
     )
-    .set((review_tasks::state.eq(ReviewState::Cancelled), review_tasks::version.eq(review_tasks::version + 1)))
+    .set((
+        review_tasks::state.eq(ReviewState::Cancelled),
+        review_tasks::version.eq(review_tasks::version + 1),
+    ))
     .execute(conn)
     .map(drop)
 }

@@ -21,7 +21,12 @@ pub fn reviewer(caller: &Caller) -> Reviewer {
 ///
 /// # Errors
 /// When the database fails.
-pub fn is_separate(conn: &mut PgConnection, caller: &Caller, user: UserId, filing: &Filing) -> ApiResult<bool> {
+pub fn is_separate(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    user: UserId,
+    filing: &Filing,
+) -> ApiResult<bool> {
     let asked = Caller { user_id: user, ..caller.clone() };
     match filings::ensure_separate(conn, &asked, filing) {
         Ok(()) => Ok(true),

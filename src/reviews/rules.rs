@@ -135,7 +135,12 @@ pub struct Fault {
     pub detail: Bilingual,
 }
 
-fn fault(pointer: impl Into<String>, code: &'static str, zh: impl Into<String>, en: impl Into<String>) -> Fault {
+fn fault(
+    pointer: impl Into<String>,
+    code: &'static str,
+    zh: impl Into<String>,
+    en: impl Into<String>,
+) -> Fault {
     Fault { pointer: pointer.into(), code, detail: Bilingual::new(zh, en) }
 }
 
@@ -191,7 +196,12 @@ pub fn check_items(items: &[NewItem], against: &Against<'_>) -> Vec<Fault> {
         let at = |name: &str| format!("/items/{index}/{name}");
         check_target(item, against, &at, &mut faults);
         match against.reasons.iter().find(|reason| reason.code == item.code) {
-            None => faults.push(fault(at("code"), "not_in_list", "没有此驳回原因", "is not a known rejection reason")),
+            None => faults.push(fault(
+                at("code"),
+                "not_in_list",
+                "没有此驳回原因",
+                "is not a known rejection reason",
+            )),
             Some(reason) if !reason.target_kinds.iter().any(|kind| kind == item.target_kind.as_str()) => {
                 let kinds = reason.target_kinds.join(", ");
                 faults.push(fault(
@@ -230,7 +240,12 @@ pub fn check_items(items: &[NewItem], against: &Against<'_>) -> Vec<Fault> {
 
 fn check_target(item: &NewItem, against: &Against<'_>, at: &dyn Fn(&str) -> String, faults: &mut Vec<Fault>) {
     if item.target_kind != TargetKind::Field && item.pointer.is_some() {
-        faults.push(fault(at("pointer"), "not_allowed", "仅用于字段类条目", "belongs to items on a field only"));
+        faults.push(fault(
+            at("pointer"),
+            "not_allowed",
+            "仅用于字段类条目",
+            "belongs to items on a field only",
+        ));
     }
     if item.target_kind != TargetKind::Material && item.material_code.is_some() {
         faults.push(fault(
@@ -244,14 +259,24 @@ fn check_target(item: &NewItem, against: &Against<'_>, at: &dyn Fn(&str) -> Stri
         TargetKind::Field => match item.pointer.as_deref() {
             None => faults.push(fault(at("pointer"), "required", "必填", "is required")),
             Some(pointer) if !is_known_pointer(pointer, against.document) => {
-                faults.push(fault(at("pointer"), "not_in_list", "没有此字段", "is not a field of the filing"));
+                faults.push(fault(
+                    at("pointer"),
+                    "not_in_list",
+                    "没有此字段",
+                    "is not a field of the filing",
+                ));
             }
             Some(_) => {}
         },
         TargetKind::Material => match item.material_code.as_deref() {
             None => faults.push(fault(at("material_code"), "required", "必填", "is required")),
             Some(code) if !against.materials.iter().any(|material| material.code == code) => {
-                faults.push(fault(at("material_code"), "not_in_list", "没有此材料", "is not a known material"));
+                faults.push(fault(
+                    at("material_code"),
+                    "not_in_list",
+                    "没有此材料",
+                    "is not a known material",
+                ));
             }
             Some(_) => {}
         },

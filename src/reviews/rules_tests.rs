@@ -22,12 +22,7 @@ fn open() -> Seat {
 }
 
 fn claimed(by: Reviewer) -> Seat {
-    Seat {
-        state: ReviewState::Claimed,
-        claimed_by: Some(by.id),
-        lease_expires_at: Some(at(30)),
-        ..open()
-    }
+    Seat { state: ReviewState::Claimed, claimed_by: Some(by.id), lease_expires_at: Some(at(30)), ..open() }
 }
 
 #[test]
@@ -76,7 +71,13 @@ fn a_closed_task_takes_no_step() {
     }
 }
 
-fn item(kind: TargetKind, pointer: Option<&str>, material: Option<&str>, code: &str, reason: &str) -> NewItem {
+fn item(
+    kind: TargetKind,
+    pointer: Option<&str>,
+    material: Option<&str>,
+    code: &str,
+    reason: &str,
+) -> NewItem {
     NewItem {
         target_kind: kind,
         pointer: pointer.map(str::to_owned),
@@ -98,7 +99,10 @@ fn faults(stage: Stage, items: &[NewItem]) -> Vec<String> {
         materials: data::dictionaries().list("material").unwrap(),
         document: &document,
     };
-    check_items(items, &against).into_iter().map(|fault| format!("{} {}", fault.pointer, fault.code)).collect()
+    check_items(items, &against)
+        .into_iter()
+        .map(|fault| format!("{} {}", fault.pointer, fault.code))
+        .collect()
 }
 
 #[test]
@@ -106,7 +110,13 @@ fn good_items_pass() {
     let items = [
         item(TargetKind::Field, Some("/website/name"), None, "SITE_NAME_INVALID", "含禁用词"),
         item(TargetKind::Field, Some("/website/domains/0/name"), None, "DOMAIN_EXPIRING", "即将到期"),
-        item(TargetKind::Field, Some("/subject/certificate/number"), None, "OTHER", "证件号码与执照上不一致，请核对"),
+        item(
+            TargetKind::Field,
+            Some("/subject/certificate/number"),
+            None,
+            "OTHER",
+            "证件号码与执照上不一致，请核对",
+        ),
         item(TargetKind::Material, None, Some("identity_card_front"), "CERT_UNCLEAR", "看不清"),
     ];
     assert_eq!(faults(Stage::InitialReview, &items), [""; 0]);

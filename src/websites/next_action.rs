@@ -1,4 +1,4 @@
-//! What a caller can do next with a resource: the same shape for websites and filings, so that a page needs one button.
+//! What a caller can do next with a resource: one shape for websites, filings and reviews, so that a page needs one button.
 
 use serde::Serialize;
 use utoipa::ToSchema;

@@ -165,7 +165,7 @@ fn a_withdrawn_filing_is_a_draft_again_and_can_be_given_up() {
 #[test]
 fn a_step_expires_after_45_days_with_three_reminders_and_can_be_reopened() {
     let app = TestApp::spawn();
-    let applicant = app.applicant();
+
     let filing = app.make().edited();
     let path = format!("/v1/filings/{}", filing.id);
     app.schedule_periodic();

@@ -148,7 +148,7 @@ pub async fn get_photo_guide(app: web::Data<App>, caller: Allowed<op::GetPhotoGu
 ///
 /// Public, so that an `<img>` can show it: the blue cloth with a name on it, a silhouette in the middle.
 #[utoipa::path(operation_id = "getPhotoGuideExample", tag = "catalogue",
-    responses((status = 200, description = "The picture.", content_type = "image/jpeg", body = [u8])))]
+    responses((status = 200, description = "The picture.", content_type = "image/jpeg", body = PictureBytes)))]
 #[get("/v1/photo-guide/example.jpg")]
 pub async fn get_photo_guide_example() -> HttpResponse {
     HttpResponse::Ok()
@@ -156,6 +156,19 @@ pub async fn get_photo_guide_example() -> HttpResponse {
         .insert_header((header::CACHE_CONTROL, "public, max-age=86400"))
         .body(data::photo_guide_example())
 }
+
+/// Bytes of a picture; a plain binary string in the document.
+pub struct PictureBytes;
+
+impl utoipa::PartialSchema for PictureBytes {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, SchemaFormat, Type};
+        let format = SchemaFormat::KnownFormat(KnownFormat::Binary);
+        ObjectBuilder::new().schema_type(Type::String).format(Some(format)).into()
+    }
+}
+
+impl ToSchema for PictureBytes {}
 
 /// Set a sentence of the guide from a day on
 ///

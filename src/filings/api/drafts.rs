@@ -168,6 +168,27 @@ fn create(
     provider: &str,
     now: DateTime<Utc>,
 ) -> ApiResult<Reply> {
+    let filing = start(conn, caller, body, now)?;
+    let location = format!("/v1/filings/{}", filing.id);
+    let tag = etag::etag(filing.version, caller.view(), caller.locale);
+    let body = body::show(conn, caller, filing, provider, now)?;
+    Ok(Reply::created(location, &body)?.etag(tag))
+}
+
+/// Makes the draft of a website change.
+///
+/// # Errors
+/// 404 when the website is not the caller's, 409 when the subject has a live filing.
+pub fn start_website_change(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    website_id: WebsiteId,
+    now: DateTime<Utc>,
+) -> ApiResult<Filing> {
+    start(conn, caller, CreateFiling { kind: "website_change".to_owned(), website_id, external_reference: None }, now)
+}
+
+fn start(conn: &mut PgConnection, caller: &Caller, body: CreateFiling, now: DateTime<Utc>) -> ApiResult<Filing> {
     if kinds::find(&body.kind).is_none() {
         return Err(ApiError::invalid_field("/kind", "not_in_list", "暂不支持该备案类型", "this kind is not offered"));
     }
@@ -229,10 +250,7 @@ fn create(
     events::record(conn, now, &actor, &filing, "filing.created", serde_json::json!({}))?;
     let deed = Deed::new("create", "filing", filing.id.0).account(filing.account_id).filing(filing.id);
     audit::record(conn, now, &actor, deed)?;
-    let location = format!("/v1/filings/{}", filing.id);
-    let tag = etag::etag(filing.version, caller.view(), caller.locale);
-    let body = body::show(conn, caller, filing, provider, now)?;
-    Ok(Reply::created(location, &body)?.etag(tag))
+    Ok(filing)
 }
 
 fn name_taken(error: diesel::result::Error) -> ApiError {

@@ -46,7 +46,13 @@ pub struct AssignReview {
 }
 
 /// Gives the locked task to the caller, with everything that a claim leaves behind.
-fn take(conn: &mut PgConnection, caller: &Caller, filing: &Filing, task: Task, now: DateTime<Utc>) -> ApiResult<Task> {
+fn take(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    filing: &Filing,
+    task: Task,
+    now: DateTime<Utc>,
+) -> ApiResult<Task> {
     let before = task.claimed_by;
     let task = model::give(conn, now, &task, caller.user_id)?;
     // The filing shows reviewers whether they hold its task.
@@ -257,10 +263,18 @@ fn ensure_fit(
         return wrong("not_a_reviewer", "不是可用的审核员", "is not an active reviewer");
     }
     if task.is_escalated && !is_senior {
-        return wrong("escalated", "已升级的任务须指派给高级审核员", "an escalated task needs a senior reviewer");
+        return wrong(
+            "escalated",
+            "已升级的任务须指派给高级审核员",
+            "an escalated task needs a senior reviewer",
+        );
     }
     if !is_separate(conn, caller, assignee, filing)? {
-        return wrong("separation_of_duties", "该审核员与此订单有关", "this reviewer is involved in the filing");
+        return wrong(
+            "separation_of_duties",
+            "该审核员与此订单有关",
+            "this reviewer is involved in the filing",
+        );
     }
     Ok(())
 }

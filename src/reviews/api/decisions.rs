@@ -242,7 +242,12 @@ pub async fn reject_review(
 }
 
 /// The guards of a decision: it is the holder, and nobody who worked on the filing.
-fn ensure_may_decide(conn: &mut PgConnection, caller: &Caller, filing: &Filing, task: &Task) -> ApiResult<()> {
+fn ensure_may_decide(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    filing: &Filing,
+    task: &Task,
+) -> ApiResult<()> {
     task.seat().may_decide(reviewer(caller)).map_err(|refusal| refuse(conn, refusal, task))?;
     filings::ensure_separate(conn, caller, filing)
 }

@@ -121,7 +121,9 @@ fn ensure_no(faults: Vec<Fault>) -> ApiResult<()> {
     if faults.is_empty() {
         return Ok(());
     }
-    let errors = faults.into_iter().map(|fault| FieldError::new(Place::Pointer(fault.pointer), fault.code, fault.detail));
+    let errors = faults
+        .into_iter()
+        .map(|fault| FieldError::new(Place::Pointer(fault.pointer), fault.code, fault.detail));
     Err(ApiError::invalid(errors.collect()))
 }
 

@@ -178,14 +178,15 @@ pub async fn list_reviews(
     if filter.q.as_ref().is_some_and(|q| q.chars().count() > 100) {
         return Err(invalid_parameter("q", "too_long", "must have at most 100 characters"));
     }
-    let holder = match filter.claimed_by.as_deref() {
-        None => None,
-        Some("none") => Some(None),
-        Some("me") => Some(Some(caller.user_id)),
-        Some(id) => Some(Some(
-            id.parse().map_err(|_| invalid_parameter("claimed_by", "invalid_format", "must be me, none or an id"))?,
-        )),
-    };
+    let holder =
+        match filter.claimed_by.as_deref() {
+            None => None,
+            Some("none") => Some(None),
+            Some("me") => Some(Some(caller.user_id)),
+            Some(id) => Some(Some(id.parse().map_err(|_| {
+                invalid_parameter("claimed_by", "invalid_format", "must be me, none or an id")
+            })?)),
+        };
     let mut bound = filter.clone();
     bound.cursor = None;
     let binding = format!("reviews {} {bound:?}", caller.user_id);
@@ -193,7 +194,10 @@ pub async fn list_reviews(
     app.db
         .run(move |conn| {
             let rows = select(conn, &filter, holder, from, is_descending, now)?;
-            let page = Page::cut(rows, filter.limit, &binding, |(task, ..)| Position { at: task.due_at, id: task.id.0 });
+            let page = Page::cut(rows, filter.limit, &binding, |(task, ..)| Position {
+                at: task.due_at,
+                id: task.id.0,
+            });
             let ids = page.items.iter().flat_map(|(task, ..)| [task.claimed_by, task.assigned_to]);
             let staff = body::staff(conn, ids.collect::<Vec<_>>())?;
             let today = shanghai_date(now);
@@ -203,7 +207,8 @@ pub async fn list_reviews(
             }
             let shown = page.map(|row| summary(row, &caller, &staff, &lists, now));
             let next = shown.next_cursor.clone();
-            let body = ReviewPage { items: shown.items, next_cursor: shown.next_cursor, has_more: shown.has_more };
+            let body =
+                ReviewPage { items: shown.items, next_cursor: shown.next_cursor, has_more: shown.has_more };
             Ok(Reply::ok(&body)?.next_page(next.as_deref()))
         })
         .await
@@ -290,8 +295,9 @@ fn select(
     }
     if let Some(q) = &filter.q {
         let prefix = format!("{}%", escape_like(q));
-        query = query
-            .filter(filings::order_no.like(prefix.clone()).or(website_contents::name.like(prefix).assume_not_null()));
+        query = query.filter(
+            filings::order_no.like(prefix.clone()).or(website_contents::name.like(prefix).assume_not_null()),
+        );
     }
     query = match (from, is_descending) {
         (Some(from), false) => query.filter(
@@ -314,18 +320,24 @@ fn select(
     query.limit(filter.limit.rows_to_read()).load(conn)
 }
 
+/// Stage, state, due time, whether it is escalated, holder.
+type Waiting = (Stage, ReviewState, DateTime<Utc>, bool, Option<UserId>);
+
 /// Count what waits for review
 ///
 /// For the reviewers' first page: how many tasks wait per stage and state, how many are late, how many the caller holds.
 #[utoipa::path(operation_id = "getReviewSummary", tag = "reviews",
     responses((status = 200, description = "The numbers.", body = ReviewQueueSummary)))]
 #[get("/v1/reviews/summary")]
-pub async fn get_review_summary(app: web::Data<App>, caller: Allowed<op::GetReviewSummary>) -> ApiResult<Reply> {
+pub async fn get_review_summary(
+    app: web::Data<App>,
+    caller: Allowed<op::GetReviewSummary>,
+) -> ApiResult<Reply> {
     let now = app.clock.now();
     let caller = caller.caller.clone();
     app.db
         .run(move |conn| {
-            let rows: Vec<(Stage, ReviewState, DateTime<Utc>, bool, Option<UserId>)> = review_tasks::table
+            let rows: Vec<Waiting> = review_tasks::table
                 .filter(review_tasks::state.eq_any(LIVE))
                 .select((
                     review_tasks::stage,
@@ -339,8 +351,11 @@ pub async fn get_review_summary(app: web::Data<App>, caller: Allowed<op::GetRevi
             let mut counts = Vec::new();
             for stage in Stage::ALL {
                 for state in LIVE {
-                    let due: Vec<_> =
-                        rows.iter().filter(|row| (row.0, row.1) == (*stage, state)).map(|row| row.2).collect();
+                    let due: Vec<_> = rows
+                        .iter()
+                        .filter(|row| (row.0, row.1) == (*stage, state))
+                        .map(|row| row.2)
+                        .collect();
                     counts.push(ReviewCount {
                         stage: *stage,
                         stage_label: label("review_stage", stage.as_str()),
@@ -375,7 +390,11 @@ pub async fn get_review_summary(app: web::Data<App>, caller: Allowed<op::GetRevi
         (status = 304, description = "Not modified."),
     ))]
 #[get("/v1/reviews/{id}")]
-pub async fn get_review(app: web::Data<App>, caller: Allowed<op::GetReview>, id: Path<ReviewId>) -> ApiResult<Reply> {
+pub async fn get_review(
+    app: web::Data<App>,
+    caller: Allowed<op::GetReview>,
+    id: Path<ReviewId>,
+) -> ApiResult<Reply> {
     let now = app.clock.now();
     let caller = caller.caller.clone();
     app.db

@@ -165,6 +165,11 @@ impl TestApp {
         self.runtime.block_on(self.worker.schedule_periodic()).unwrap();
     }
 
+    /// Settings of the test's bucket.
+    pub fn storage_config(&self) -> beian::config::StorageConfig {
+        cluster().storage(&self.database.replace('_', "-"))
+    }
+
     /// Runs async code, for looking into the store.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)

@@ -4,6 +4,7 @@
 mod app;
 mod client;
 mod cluster;
+pub mod files;
 pub mod make;
 pub mod smtp;
 

@@ -227,7 +227,7 @@ fn odd_codes_and_years_in_paths_do_no_harm() {
         for parameter in call.parameters("path") {
             let name = format!("{{{}}}", parameter["name"].as_str().unwrap());
             let long = "x".repeat(3000);
-            for bad in ["%00", "%ff", "%E5%AD%97", "'", "-1", "99999999999999999999", "0", "%2F", long.as_str()] {
+            for bad in ["%00", "%ff", "a%00b", "%E5%AD%97", "'", "-1", "99999999999999999999", "0", "%2F", long.as_str()] {
                 let path = concrete(&call.path.replace(&name, bad));
                 let reply = call.client.send(&call.method, &path, call.example_bytes(&document));
                 faults.judge(call, &format!("{name} {bad:.20}"), &reply);
@@ -244,9 +244,13 @@ fn query_parameters_are_checked() {
     let document = beian::openapi::document();
     let calls = calls(&app, &document);
     let mut faults = Faults::default();
+    // Lists below a filing look for it first: a cursor is bound to what it was made for.
+    let filing = app.make().submitted();
+    app.run_jobs();
     for call in calls.iter().filter(|call| !call.parameters("query").is_empty()) {
         let get = |query: &str| {
-            let path = format!("{}?{query}", concrete(&call.path));
+            let below = call.path.replace("/v1/filings/{id}", &filing.path(""));
+            let path = format!("{}?{query}", concrete(&below));
             call.client.send(&call.method, &path, call.example_bytes(&document))
         };
         let unknown = get("zzz_unknown=1");
@@ -257,12 +261,16 @@ fn query_parameters_are_checked() {
             }
         }
         if call.has_parameter("query", "cursor") {
-            for bad in ["x", "%00", "e30", "AAAA", "%E5%AD%97"] {
+            for bad in ["x", "e30", "AAAA", "%E5%AD%97"] {
                 faults.expect(call, &format!("cursor {bad}"), &get(&format!("cursor={bad}")), 400, "invalid_cursor", None);
             }
         }
         for parameter in call.parameters("query") {
             let name = parameter["name"].as_str().unwrap();
+            // PostgreSQL knows no such text.
+            let place = format!("{name} invalid_format");
+            let nul = get(&format!("{name}=a%00b"));
+            faults.expect(call, &format!("{name} with U+0000"), &nul, 400, "invalid_parameter", Some(&[place.as_str()]));
             let long = "9".repeat(3000);
             for bad in ["", "%00", "%ff", "%25", "'", "_", ",", "-1", "9999-99-99", "2026-01-01T00:00:00", long.as_str()] {
                 faults.judge(call, &format!("{name}={bad:.20}"), &get(&format!("{name}={bad}")));
@@ -298,6 +306,32 @@ fn headers_are_checked() {
         }
     }
     faults.finish();
+}
+
+#[test]
+fn the_token_form_refuses_what_it_cannot_read() {
+    let app = TestApp::spawn_with(&[("SWAGGER_PASSWORD_LOGIN", "true")]);
+    let form = app.anonymous().with("Content-Type", "application/x-www-form-urlencoded");
+    let post = |client: &Client, body: &str| client.send("POST", "/oauth/token", Some(body.as_bytes().to_vec()));
+    post(&app.anonymous(), "{}").expect_problem(415, "unsupported_media_type");
+    for body in ["", "grant_type", "%ff=%ff", "grant_type=password", "grant_type=password&username=a"] {
+        post(&form, body).expect_problem(400, if body == "grant_type" { "unsupported_grant_type" } else { "invalid_parameter" });
+    }
+    post(&form, "grant_type=password&username=demo-applicant&password=wrong").expect_problem(400, "invalid_grant");
+    let long = format!("grant_type=password&username={}&password=x", "u".repeat(65));
+    post(&form, &long).expect_problem(400, "invalid_parameter");
+    let huge = format!("grant_type=password&username=a&password={}", "x".repeat(300_000));
+    post(&form, &huge).expect_problem(413, "body_too_large");
+}
+
+#[test]
+#[ignore = "src/auth/oauth.rs answers 500: it must refuse U+0000 beside the lengths of username and password"]
+fn the_token_form_refuses_u_0000() {
+    let app = TestApp::spawn_with(&[("SWAGGER_PASSWORD_LOGIN", "true")]);
+    let form = app.anonymous().with("Content-Type", "application/x-www-form-urlencoded");
+    let body = b"grant_type=password&username=a%00&password=x".to_vec();
+    let reply = form.send("POST", "/oauth/token", Some(body));
+    assert_eq!(reply.status, 400, "{}", String::from_utf8_lossy(&reply.body));
 }
 
 fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {

@@ -15,6 +15,9 @@ use crate::routes;
 /// Released version of the API, and of this crate.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// Most characters of a text that stands in a list of a request body.
+const MAX_LIST_TEXT: u32 = 200;
+
 const DESCRIPTION: &str = include_str!("../openapi/description.md");
 
 /// The finished document. Needs neither database nor server.
@@ -34,7 +37,9 @@ pub fn document() -> Value {
     add_problem_schema(&mut document);
     inline_scalars(&mut document);
     complete_operations(&mut document);
-    require_reply_fields(&mut document);
+    let in_requests = request_schemas(&document);
+    require_reply_fields(&mut document, &in_requests);
+    limit_list_texts(&mut document, &in_requests);
     document["tags"] = routes::tags();
     document["components"]["securitySchemes"] = security_schemes();
     document["webhooks"] = crate::notifications::webhooks_document();
@@ -288,14 +293,19 @@ fn complete_responses(operation: &mut Value, general: Vec<&str>) {
     responses.sort_keys();
 }
 
-/// Every reply field is always present: schemas that only replies use require all their properties.
-fn require_reply_fields(document: &mut Value) {
-    let mut in_requests = BTreeSet::new();
+/// Names of the schemas that request bodies use, directly or not.
+fn request_schemas(document: &Value) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
     if let Some(paths) = document["paths"].as_object() {
         for operation in paths.values().filter_map(Value::as_object).flat_map(Map::values) {
-            reachable(document, &operation["requestBody"], &mut in_requests);
+            reachable(document, &operation["requestBody"], &mut names);
         }
     }
+    names
+}
+
+/// Every reply field is always present: schemas that only replies use require all their properties.
+fn require_reply_fields(document: &mut Value, in_requests: &BTreeSet<String>) {
     let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
     for (name, schema) in schemas {
         if in_requests.contains(name) {
@@ -304,6 +314,22 @@ fn require_reply_fields(document: &mut Value) {
         let Some(properties) = schema["properties"].as_object() else { continue };
         let names: Vec<Value> = properties.keys().cloned().map(Value::String).collect();
         schema["required"] = Value::Array(names);
+    }
+}
+
+/// Texts in lists of requests (codes, pointers, addresses) get a limit of their own: utoipa has no attribute for items.
+fn limit_list_texts(document: &mut Value, in_requests: &BTreeSet<String>) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    for (_, schema) in schemas.iter_mut().filter(|(name, _)| in_requests.contains(*name)) {
+        // Not by index: that would add the member where it is missing.
+        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        for property in properties.into_iter().flat_map(Map::values_mut) {
+            let Some(items) = property.get_mut("items").and_then(Value::as_object_mut) else { continue };
+            let is_free = !["enum", "format", "maxLength"].iter().any(|word| items.contains_key(*word));
+            if items.get("type").is_some_and(|kind| kind == "string") && is_free {
+                items.insert("maxLength".to_owned(), json!(MAX_LIST_TEXT));
+            }
+        }
     }
 }
 

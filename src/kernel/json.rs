@@ -159,7 +159,8 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Json<T> {
     }
 }
 
-/// PostgreSQL text cannot hold U+0000; told here it is a clear error instead of a fault of the database.
+/// PostgreSQL text cannot hold U+0000; told here it is a clear error instead of a fault of the database. (Query strings and
+/// paths are looked at by their own extractors.)
 fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
@@ -283,8 +284,11 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let pairs =
-            serde_urlencoded::Deserializer::new(form_urlencoded::parse(req.query_string().as_bytes()));
+        let parsed = form_urlencoded::parse(req.query_string().as_bytes());
+        if let Some((name, _)) = parsed.into_iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
+            return ready(Err(invalid_parameter(name.replace('\0', "\u{fffd}"), "invalid_format", "must not contain U+0000")));
+        }
+        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(req.query_string().as_bytes()));
         ready(serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
             let text = error.inner().to_string();
             let name = text
@@ -326,9 +330,10 @@ impl<T: std::str::FromStr + 'static> FromRequest for Path<T> {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let (name, value) = req.match_info().iter().next().unwrap_or(("id", ""));
-        ready(
-            value.parse().map(Self).map_err(|_| invalid_parameter(name, "invalid_format", "cannot be read")),
-        )
+        if value.contains('\0') {
+            return ready(Err(invalid_parameter(name, "invalid_format", "must not contain U+0000")));
+        }
+        ready(value.parse().map(Self).map_err(|_| invalid_parameter(name, "invalid_format", "cannot be read")))
     }
 }
 

@@ -7,7 +7,7 @@ use crate::document::operations;
 use crate::support::{Client, TestApp};
 
 /// A path with ids that exist nowhere.
-fn concrete(path: &str) -> String {
+pub fn concrete(path: &str) -> String {
     let mut out = path.to_owned();
     for (name, value) in [
         ("{id}", "0193a000-0000-7000-8000-0000000ff999"),
@@ -23,7 +23,7 @@ fn concrete(path: &str) -> String {
     out
 }
 
-fn row(operation: &Value) -> &'static Operation {
+pub fn row(operation: &Value) -> &'static Operation {
     OPERATIONS.iter().find(|row| row.id == operation["operationId"]).unwrap()
 }
 

@@ -10,3 +10,4 @@ pub mod smtp;
 
 pub use app::TestApp;
 pub use client::{Client, Response};
+pub use cluster::{START, cluster, secrets};

@@ -1,0 +1,168 @@
+//! docs/filing-workflow.md is made from the state machine, so that the picture cannot differ from the program.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use beian::catalogue::data::{label, status_label};
+use beian::filings::workflow::{Action, DeadlineRule, Decision, Refusal, Side, Status, decide};
+
+use crate::workflow::{FLIPS, flipped, permissive, side_name};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/filing-workflow.md");
+
+/// An action in a status: what happens, under which fact, by whom.
+struct Step {
+    from: Status,
+    action: Action,
+    sides: Vec<Side>,
+    /// The fact that leads here instead of the usual way.
+    when: Option<&'static str>,
+    decision: Decision,
+    refusals: Vec<(&'static str, Refusal)>,
+}
+
+fn steps() -> Vec<Step> {
+    let mut steps = Vec::new();
+    for (from, action) in Status::ALL.iter().flat_map(|status| Action::ALL.iter().map(move |action| (*status, *action))) {
+        let usual = |side: &Side| decide(from, action, *side, &permissive());
+        let sides: Vec<Side> = Side::ALL.iter().copied().filter(|side| usual(side).is_ok()).collect();
+        let Some(side) = sides.first().copied() else { continue };
+        let Ok(decision) = usual(&side) else { continue };
+        let (mut refusals, mut others) = (Vec::new(), Vec::new());
+        for (word, flip) in FLIPS {
+            match decide(from, action, side, &flipped(*flip)) {
+                Err(refusal) => refusals.push((*word, refusal)),
+                Ok(other) if other != decision => others.push((*word, other)),
+                Ok(_) => {}
+            }
+        }
+        steps.push(Step { from, action, sides: sides.clone(), when: None, decision, refusals });
+        steps.extend(others.into_iter().map(|(word, decision)| Step {
+            from,
+            action,
+            sides: sides.clone(),
+            when: Some(word),
+            decision,
+            refusals: Vec::new(),
+        }));
+    }
+    steps
+}
+
+fn status_zh(status: Status) -> &'static str {
+    status_label("filing", status.as_str(), "zh-CN")
+}
+
+fn who(sides: &[Side]) -> String {
+    sides.iter().map(|side| side_name(*side)).collect::<Vec<_>>().join(", ")
+}
+
+/// The action with its Chinese name where buttons have one.
+fn action_text(action: Action) -> String {
+    let name = label("action", action.as_str(), "zh-CN");
+    if name == action.as_str() { format!("`{name}`") } else { format!("`{action}` {name}") }
+}
+
+fn diagram(text: &mut String, steps: &[Step]) {
+    text.push_str("```mermaid\nstateDiagram-v2\n");
+    for status in Status::ALL {
+        writeln!(text, "    state \"{} {status}\" as {status}", status_zh(*status)).unwrap();
+    }
+    text.push_str("    [*] --> draft : create\n");
+    // One arrow for each pair of statuses, in the order of the statuses.
+    let mut arrows: BTreeMap<(Status, Status), Vec<String>> = BTreeMap::new();
+    for step in steps.iter().filter(|step| step.decision.to != step.from) {
+        let names = arrows.entry((step.from, step.decision.to)).or_default();
+        let name = match step.when {
+            Some(word) => format!("{} ({word})", step.action),
+            None => step.action.to_string(),
+        };
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    for ((from, to), names) in &arrows {
+        writeln!(text, "    {from} --> {to} : {}", names.join(", ")).unwrap();
+    }
+    for status in Status::ALL.iter().filter(|status| !arrows.keys().any(|(from, _)| from == *status)) {
+        writeln!(text, "    {status} --> [*]").unwrap();
+    }
+    text.push_str("```\n");
+}
+
+fn statuses(text: &mut String) {
+    text.push_str("| status | name | editable | deadline | expires |\n|---|---|---|---|---|\n");
+    for status in Status::ALL.iter().copied() {
+        let mark = |is_so| if is_so { "yes" } else { "" };
+        let deadline = match status.deadline() {
+            Some(DeadlineRule::WorkingDays(1)) => "1 working day".to_owned(),
+            Some(DeadlineRule::WorkingDays(days)) => format!("{days} working days"),
+            Some(DeadlineRule::Hours(hours)) => format!("{hours} hours"),
+            None => String::new(),
+        };
+        let expires = if status.expires() { "after 45 days" } else { "" };
+        writeln!(text, "| `{status}` | {} | {} | {deadline} | {expires} |", status_zh(status), mark(status.is_editable()))
+            .unwrap();
+    }
+}
+
+fn table(text: &mut String, steps: &[Step]) {
+    text.push_str("| from | action | side | to | event | not when |\n|---|---|---|---|---|---|\n");
+    for Step { from, action, sides, when, decision, refusals } in steps {
+        let to = if decision.to == *from { "(stays)".to_owned() } else { format!("`{}`", decision.to) };
+        let to = when.map_or_else(|| to.clone(), |word| format!("{to} when {}", word.replace('_', " ")));
+        let event = decision.event.map_or_else(String::new, |event| format!("`{event}`"));
+        let refusals: Vec<String> = refusals.iter().map(|(word, _)| word.replace('_', " ")).collect();
+        writeln!(
+            text,
+            "| `{from}` | {} | {} | {to} | {event} | {} |",
+            action_text(*action),
+            who(sides),
+            refusals.join(", ")
+        )
+        .unwrap();
+    }
+}
+
+fn page() -> String {
+    let steps = steps();
+    let mut text = String::from(
+        "# The workflow of a filing\n\n\
+         <!-- Made from src/filings/workflow.rs by tests/api/diagram.rs. Do not edit: after a change of the workflow run\n     \
+         UPDATE_DOCS=1 cargo test --test api -- diagram -->\n\n\
+         A filing (备案订单) moves by these steps and no others. `owner` is the applicant, `reviewer` the holder of the\n\
+         task, `operator` the bureau operator, `system` a timer, a job or the bureau's gateway. Actions that leave the\n\
+         status as it is are in the table only.\n\n",
+    );
+    diagram(&mut text, &steps);
+    text.push_str("\n## Statuses\n\n");
+    statuses(&mut text);
+    text.push_str("\n## Steps\n\n\"Not when\" names the fact that refuses the step; what else a step asks for (a complete check, accepted terms, the\nreview's checklist) is asked by its operation in the API.\n\n");
+    table(&mut text, &steps);
+    text
+}
+
+#[test]
+fn the_committed_diagram_is_the_state_machine() {
+    let made = page();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::create_dir_all(Path::new(FILE).parent().unwrap()).unwrap();
+        std::fs::write(FILE, &made).unwrap();
+        return;
+    }
+    let committed = std::fs::read_to_string(FILE).unwrap_or_default();
+    let first = made.lines().zip(committed.lines()).find(|(made, committed)| made != committed);
+    assert!(
+        made == committed,
+        "docs/filing-workflow.md is not what the state machine says; run: UPDATE_DOCS=1 cargo test --test api -- diagram\n\
+         first difference: {first:?}"
+    );
+}
+
+#[test]
+fn every_status_has_a_chinese_name() {
+    for status in Status::ALL {
+        assert_ne!(status_zh(*status), status.as_str());
+    }
+}

@@ -285,10 +285,17 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let parsed = form_urlencoded::parse(req.query_string().as_bytes());
-        if let Some((name, _)) = parsed.into_iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
-            return ready(Err(invalid_parameter(name.replace('\0', "\u{fffd}"), "invalid_format", "must not contain U+0000")));
+        if let Some((name, _)) =
+            parsed.into_iter().find(|(name, value)| name.contains('\0') || value.contains('\0'))
+        {
+            return ready(Err(invalid_parameter(
+                name.replace('\0', "\u{fffd}"),
+                "invalid_format",
+                "must not contain U+0000",
+            )));
         }
-        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(req.query_string().as_bytes()));
+        let pairs =
+            serde_urlencoded::Deserializer::new(form_urlencoded::parse(req.query_string().as_bytes()));
         ready(serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
             let text = error.inner().to_string();
             let name = text
@@ -333,7 +340,9 @@ impl<T: std::str::FromStr + 'static> FromRequest for Path<T> {
         if value.contains('\0') {
             return ready(Err(invalid_parameter(name, "invalid_format", "must not contain U+0000")));
         }
-        ready(value.parse().map(Self).map_err(|_| invalid_parameter(name, "invalid_format", "cannot be read")))
+        ready(
+            value.parse().map(Self).map_err(|_| invalid_parameter(name, "invalid_format", "cannot be read")),
+        )
     }
 }
 

@@ -29,5 +29,6 @@ mod schema_drift;
 mod shortcuts;
 mod storage_contract;
 mod users;
+mod walk_through;
 mod websites;
 mod workflow;

@@ -107,7 +107,11 @@ pub async fn list_filings(
                 None | Some("-created_at") => false,
                 Some("created_at") => true,
                 Some(_) => {
-                    return Err(invalid_parameter("sort", "not_in_list", "must be created_at or -created_at"));
+                    return Err(invalid_parameter(
+                        "sort",
+                        "not_in_list",
+                        "must be created_at or -created_at",
+                    ));
                 }
             };
             if filter.q.as_ref().is_some_and(|q| q.chars().count() > 100) {

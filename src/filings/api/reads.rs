@@ -109,7 +109,11 @@ pub async fn get_filing_diff(
                 }
                 Some("last_revision") => ("last_revision", revisions.get(1).map(|row| row.content_id)),
                 Some(_) => {
-                    return Err(invalid_parameter("against", "not_in_list", "must be filed or last_revision"));
+                    return Err(invalid_parameter(
+                        "against",
+                        "not_in_list",
+                        "must be filed or last_revision",
+                    ));
                 }
             };
             let new = websites::model::load(conn, shown.0)?;

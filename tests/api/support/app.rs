@@ -22,7 +22,6 @@ pub struct TestApp {
     pub app: App,
     pub clock: Clock,
     pub base: String,
-    pub database_url: SecretString,
     database: String,
     worker: Worker,
     runtime: tokio::runtime::Runtime,
@@ -76,17 +75,7 @@ impl TestApp {
         runtime.block_on(app.storage.ensure_bucket()).unwrap();
         let worker = app::worker(&app, &database_url).unwrap();
         let server = serve(app.clone(), listener);
-        Self {
-            app,
-            clock,
-            base,
-            database_url,
-            database,
-            worker,
-            runtime,
-            server: Some(server),
-            may_leave_jobs: false,
-        }
+        Self { app, clock, base, database, worker, runtime, server: Some(server), may_leave_jobs: false }
     }
 
     /// Nobody.

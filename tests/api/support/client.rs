@@ -22,10 +22,6 @@ impl Client {
         other
     }
 
-    pub fn token(&self) -> Option<&str> {
-        self.token.as_deref()
-    }
-
     pub fn get(&self, path: &str) -> Response {
         self.send("GET", path, None)
     }

@@ -20,7 +20,6 @@ use secrecy::{ExposeSecret, SecretString};
 pub const START: &str = "2026-03-11T02:00:00Z";
 
 pub struct Cluster {
-    admin_url: SecretString,
     urls: Box<dyn Fn(&str) -> SecretString + Send + Sync>,
     endpoint: String,
     next: AtomicU32,
@@ -88,7 +87,7 @@ impl Cluster {
             let mut conn = PgConnection::establish(template.expose_secret()).unwrap();
             beian::demo::load_people(&mut conn, &clock).unwrap();
         }
-        Self { admin_url, urls: Box::new(urls), endpoint, next: AtomicU32::new(1), admin: Mutex::new(admin) }
+        Self { urls: Box::new(urls), endpoint, next: AtomicU32::new(1), admin: Mutex::new(admin) }
     }
 
     /// A copy of the template.
@@ -126,11 +125,6 @@ impl Cluster {
             access_key_id: "test".into(),
             secret_access_key: "test-secret".to_owned().into(),
         }
-    }
-
-    /// URL of the maintenance database.
-    pub fn admin_url(&self) -> &SecretString {
-        &self.admin_url
     }
 }
 

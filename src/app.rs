@@ -146,7 +146,8 @@ pub fn worker(app: &App, database_url: &SecretString) -> anyhow::Result<Worker> 
 /// # Errors
 /// When the database cannot be reached or a migration fails.
 pub fn prepare_database(database_url: &SecretString, clock: &Clock) -> anyhow::Result<()> {
-    let mut conn = PgConnection::establish(database_url.expose_secret()).context("cannot reach the database")?;
+    let mut conn =
+        PgConnection::establish(database_url.expose_secret()).context("cannot reach the database")?;
     // Any number will do, as long as nobody else takes it: "beian" in ASCII.
     diesel::RunQueryDsl::execute(diesel::sql_query("SELECT pg_advisory_lock(422759293806)"), &mut conn)?;
     conn.run_pending_migrations(MIGRATIONS).map_err(|error| anyhow::anyhow!("migration failed: {error}"))?;
@@ -331,9 +332,12 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
             .app_data(limit.clone())
             .route("/openapi.json", web::get().to(openapi_json))
             .service(swagger_ui())
-            .route("/", web::get().to(|| async {
-                HttpResponse::Found().insert_header((header::LOCATION, "/swagger-ui/")).finish()
-            }))
+            .route(
+                "/",
+                web::get().to(|| async {
+                    HttpResponse::Found().insert_header((header::LOCATION, "/swagger-ui/")).finish()
+                }),
+            )
             .default_service(web::to(
                 |req: actix_web::HttpRequest, known: web::Data<routes::KnownPaths>| async move {
                     Err::<HttpResponse, _>(known.refuse(&req))
@@ -366,14 +370,25 @@ fn swagger_ui() -> SwaggerUi {
         .display_operation_id(true)
         .request_snippets_enabled(true)
         .filter(true);
-    SwaggerUi::new("/swagger-ui/{_:.*}").config(config).oauth(oauth::Config::new().client_id("swagger-ui").client_secret(""))
+    SwaggerUi::new("/swagger-ui/{_:.*}")
+        .config(config)
+        .oauth(oauth::Config::new().client_id("swagger-ui").client_secret(""))
 }
 
 /// Exactly the configured origins; nothing by default.
 fn cors(origins: &[String]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "POST", "PATCH", "PUT", "DELETE"])
-        .allowed_headers(["Authorization", "Content-Type", "Accept-Language", "If-Match", "If-None-Match", "Idempotency-Key", "X-Request-Id", "traceparent"])
+        .allowed_headers([
+            "Authorization",
+            "Content-Type",
+            "Accept-Language",
+            "If-Match",
+            "If-None-Match",
+            "Idempotency-Key",
+            "X-Request-Id",
+            "traceparent",
+        ])
         .expose_headers(["ETag", "Link", "Location", "X-Request-Id", "Retry-After", "Idempotency-Replayed"])
         .max_age(3600);
     origins.iter().fold(cors, |cors, origin| cors.allowed_origin(origin))

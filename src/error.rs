@@ -151,7 +151,11 @@ impl ApiError {
             r#type: format!("/problems/{}", code.code),
             title: code.title(locale).to_owned(),
             status: code.status,
-            detail: inner.detail.as_ref().map_or(code.detail(locale), |detail| detail.pick(locale)).to_owned(),
+            detail: inner
+                .detail
+                .as_ref()
+                .map_or(code.detail(locale), |detail| detail.pick(locale))
+                .to_owned(),
             code: code.code.to_owned(),
             request_id: request_id.to_owned(),
             errors: inner
@@ -260,7 +264,10 @@ impl From<diesel::result::Error> for ApiError {
         match &error {
             Error::NotFound => Self::not_found(),
             Error::DatabaseError(Kind::UniqueViolation, info) => {
-                tracing::warn!(constraint = info.constraint_name(), "unique violation reached the general handler");
+                tracing::warn!(
+                    constraint = info.constraint_name(),
+                    "unique violation reached the general handler"
+                );
                 Self::new(&codes::DUPLICATE)
             }
             Error::DatabaseError(Kind::SerializationFailure, _) => Self::new(&codes::CONFLICT),
@@ -279,9 +286,15 @@ impl From<diesel::result::Error> for ApiError {
 
 /// libpq reports a lost server as an unknown error with these words.
 fn is_outage(message: &str) -> bool {
-    ["server closed the connection", "no connection to the server", "terminating connection", "shutting down", "No space left"]
-        .iter()
-        .any(|words| message.contains(words))
+    [
+        "server closed the connection",
+        "no connection to the server",
+        "terminating connection",
+        "shutting down",
+        "No space left",
+    ]
+    .iter()
+    .any(|words| message.contains(words))
 }
 
 /// The name of the unique index that a statement ran into, if that is why it failed.

@@ -115,7 +115,9 @@ pub fn field_text(code: &str) -> (&'static str, &'static str) {
         "too_few_items" => ("条目过少", "has too few items"),
         "duplicate_items" => ("条目重复", "has repeated items"),
         "not_in_list" => ("不在允许的取值内", "is not one of the allowed values"),
-        "masked_value" => ("不能提交带 * 的脱敏值", "is a masked value; send the clear text or leave the field out"),
+        "masked_value" => {
+            ("不能提交带 * 的脱敏值", "is a masked value; send the clear text or leave the field out")
+        }
         _ => ("格式不正确", "has the wrong format"),
     }
 }

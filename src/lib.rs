@@ -1,41 +1,41 @@
 //! Beian: the open back end for China's ICP filing (备案). A table of contents, in reading order.
 
 // The way in: addresses, document, assembly, errors.
-pub mod routes;
-pub mod openapi;
 pub mod app;
+pub mod config;
 pub mod error;
 pub mod error_codes;
-pub mod config;
-pub mod telemetry;
+pub mod openapi;
+pub mod routes;
 pub mod schema;
+pub mod telemetry;
 
 // What features stand on.
-pub mod kernel;
-pub mod external;
 pub mod embedded;
+pub mod external;
+pub mod kernel;
 pub mod supervisor;
 
 // People.
-pub mod auth;
-pub mod users;
 pub mod accounts;
 pub mod audit;
+pub mod auth;
 pub mod oversight;
+pub mod users;
 
 // The work.
-pub mod catalogue;
-pub mod websites;
-pub mod overview;
-pub mod imports;
-pub mod filings;
 pub mod attachments;
-pub mod reviews;
-pub mod photo_verifications;
 pub mod backdrop_shipments;
 pub mod bureau_submissions;
-pub mod notifications;
+pub mod catalogue;
+pub mod filings;
 pub mod health;
+pub mod imports;
+pub mod notifications;
+pub mod overview;
+pub mod photo_verifications;
+pub mod reviews;
+pub mod websites;
 
 // For trying out.
 pub mod demo;

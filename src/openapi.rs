@@ -78,7 +78,9 @@ fn replace_scalars(node: &mut Value, scalars: &HashMap<String, Value>) {
     match node {
         Value::Object(map) => {
             optional_reference(map, scalars);
-            if let Some(Value::Object(schema)) = map.get("$ref").and_then(Value::as_str).and_then(|name| scalars.get(name)) {
+            if let Some(Value::Object(schema)) =
+                map.get("$ref").and_then(Value::as_str).and_then(|name| scalars.get(name))
+            {
                 map.remove("$ref");
                 for (name, value) in schema {
                     map.entry(name).or_insert(value.clone());
@@ -121,16 +123,24 @@ fn optional_reference(map: &mut Map<String, Value>, scalars: &HashMap<String, Va
 
 /// The scopes of all operations that a role may call.
 fn scopes_of(role: Role) -> BTreeSet<&'static str> {
-    OPERATIONS.iter().filter(|operation| operation.is_open_to(&[role])).map(|operation| operation.scope).collect()
+    OPERATIONS
+        .iter()
+        .filter(|operation| operation.is_open_to(&[role]))
+        .map(|operation| operation.scope)
+        .collect()
 }
 
 fn security_schemes() -> Value {
-    let scopes: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.scope).filter(|s| !s.is_empty()).collect();
+    let scopes: BTreeSet<&str> =
+        OPERATIONS.iter().map(|operation| operation.scope).filter(|s| !s.is_empty()).collect();
     let described: Map<String, Value> = scopes
         .iter()
         .map(|scope| {
-            let roles: Vec<&str> =
-                Role::ALL.iter().filter(|role| scopes_of(**role).contains(scope)).map(|role| role.as_str()).collect();
+            let roles: Vec<&str> = Role::ALL
+                .iter()
+                .filter(|role| scopes_of(**role).contains(scope))
+                .map(|role| role.as_str())
+                .collect();
             ((*scope).to_owned(), json!(format!("Roles: {}", roles.join(", "))))
         })
         .collect();
@@ -165,19 +175,24 @@ fn complete_operations(document: &mut Value) {
             if let Some(row) = row.filter(|_| !is_public) {
                 let roles: Vec<&str> = row.roles.iter().map(|role| role.as_str()).collect();
                 let text = operation["description"].as_str().unwrap_or_default();
-                operation["description"] = json!(format!("{text}\n\nRoles: `{}`", roles.join("`, `")).trim_start());
+                operation["description"] =
+                    json!(format!("{text}\n\nRoles: `{}`", roles.join("`, `")).trim_start());
             }
             if let Some(example) = crate::demo::examples::find(&id) {
                 let text = operation["description"].as_str().unwrap_or_default();
-                operation["description"] = json!(format!("{text}\n\nExample: log in as `{}`.", example.login));
-                for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+                operation["description"] =
+                    json!(format!("{text}\n\nExample: log in as `{}`.", example.login));
+                let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+                for parameter in parameters.into_iter().flatten() {
                     if parameter["in"] == "path" {
                         parameter["example"] = json!(example.id);
                     }
                 }
             }
-            // Whatever the version is: the example must execute as it stands.
-            for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+            // Whatever the version is: the example must execute as it stands. (Not by index: that would add the member
+            // where it is missing.)
+            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            for parameter in parameters.into_iter().flatten() {
                 if parameter["name"] == "If-Match" {
                     parameter["example"] = json!("*");
                 }
@@ -242,10 +257,8 @@ fn complete_responses(operation: &mut Value, general: Vec<&str>) {
     }
     for (status, codes) in by_status {
         let known: Vec<_> = codes.iter().filter_map(|code| error_codes::find(code)).collect();
-        let description: Vec<String> = known
-            .iter()
-            .map(|code| format!("`{}`: {}", code.code, code.detail(Locale::En)))
-            .collect();
+        let description: Vec<String> =
+            known.iter().map(|code| format!("`{}`: {}", code.code, code.detail(Locale::En))).collect();
         let examples: Map<String, Value> = known
             .iter()
             .map(|code| {
@@ -326,7 +339,8 @@ fn limit_list_texts(document: &mut Value, in_requests: &BTreeSet<String>) {
 fn reachable(document: &Value, node: &Value, into: &mut BTreeSet<String>) {
     match node {
         Value::Object(map) => {
-            if let Some(name) = map.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/components/schemas/"))
+            if let Some(name) =
+                map.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix("#/components/schemas/"))
                 && into.insert(name.to_owned())
             {
                 reachable(document, &document["components"]["schemas"][name], into);

@@ -75,8 +75,12 @@ impl KnownPaths {
         Self(
             paths
                 .map(|(path, item)| {
-                    let methods: Vec<String> =
-                        item.as_object().into_iter().flatten().map(|(method, _)| method.to_uppercase()).collect();
+                    let methods: Vec<String> = item
+                        .as_object()
+                        .into_iter()
+                        .flatten()
+                        .map(|(method, _)| method.to_uppercase())
+                        .collect();
                     (ResourceDef::new(path.as_str()), methods.join(", "))
                 })
                 .collect(),

@@ -99,7 +99,7 @@ pub struct Handover {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
-    "at": "2026-11-20T08:30:00Z", "status": "in_transit", "place": "北京朝阳集散中心", "text": "快件已到达【北京朝阳集散中心】", "raw_code": "0"
+    "at": "2026-03-01T08:30:00Z", "status": "in_transit", "place": "北京朝阳集散中心", "text": "快件已到达【北京朝阳集散中心】", "raw_code": "0"
 }))]
 pub struct NewTracking {
     /// When it happened.

@@ -68,7 +68,7 @@ crate::text_enum! {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({
-    "external_reference": "GJ-2026-000456-J", "order_no": "BA-2026-000010", "icp_number": "京ICP备12345678号-1",
+    "external_reference": "GJ-2026-000456-J", "order_no": "BA-2026-000026", "icp_number": "蜀ICP备20260026号-1",
     "result": "approved", "result_code": "1001", "result_text": null, "items": []
 }))]
 pub struct BureauDecision {

@@ -22,7 +22,7 @@ pub struct BureauSubmissionSummary {
     #[schema(example = "BA-2026-000123")]
     pub order_no: String,
     /// ICP number of the website.
-    #[schema(example = "京ICP备12345678号-1")]
+    #[schema(example = "蜀ICP备20260026号-1")]
     pub icp_number: String,
     /// Name of the website, as handed over.
     pub website_name: Option<String>,
@@ -78,7 +78,7 @@ pub struct BureauSubmission {
     #[schema(example = "BA-2026-000123")]
     pub order_no: String,
     /// ICP number of the website; echoed with the decision.
-    #[schema(example = "京ICP备12345678号-1")]
+    #[schema(example = "蜀ICP备20260026号-1")]
     pub icp_number: String,
     /// Name of the website, as handed over.
     pub website_name: Option<String>,

@@ -14,7 +14,8 @@ mod seed;
 
 pub use api::routes;
 pub use model::{
-    Terms, TermsKind, banned_names, calendar, carrier, carriers, checklist, current_terms, dictionaries, dictionary,
-    dictionary_entry, photo_guide_items, province_rule, province_rules, rejection_reason, rejection_reasons,
+    Terms, TermsKind, banned_names, calendar, carrier, carriers, checklist, current_terms, dictionaries,
+    dictionary, dictionary_entry, photo_guide_items, province_rule, province_rules, rejection_reason,
+    rejection_reasons,
 };
 pub use seed::seed;

@@ -57,7 +57,11 @@ pub fn host_and_port(text: &str) -> Result<String, String> {
     let is_valid = text.rsplit_once(':').is_some_and(|(host, port)| {
         !host.is_empty() && !host.contains(['/', '@', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
-    if is_valid { Ok(text.to_owned()) } else { Err("a host with a port is expected, such as clamav:3310".into()) }
+    if is_valid {
+        Ok(text.to_owned())
+    } else {
+        Err("a host with a port is expected, such as clamav:3310".into())
+    }
 }
 
 /// An http or https URL without query; a final slash is taken off.

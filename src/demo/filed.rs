@@ -91,7 +91,8 @@ pub(super) static SITES: [Site; 32] = [
 fn identity_number(area: &str, number: u128) -> String {
     const WEIGHTS: [u32; 17] = [7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2];
     let body = format!("{area}1985{:02}{:02}{:03}", number % 12 + 1, number % 28 + 1, number + 100);
-    let sum: u32 = body.chars().zip(WEIGHTS).map(|(digit, weight)| digit.to_digit(10).unwrap_or(0) * weight).sum();
+    let sum: u32 =
+        body.chars().zip(WEIGHTS).map(|(digit, weight)| digit.to_digit(10).unwrap_or(0) * weight).sum();
     let check = ['1', '0', 'X', '9', '8', '7', '6', '5', '4', '3', '2'][(sum % 11) as usize];
     format!("{body}{check}")
 }
@@ -101,7 +102,8 @@ fn social_credit_code(area: &str, number: u128) -> String {
     const ALPHABET: &str = "0123456789ABCDEFGHJKLMNPQRTUWXY";
     const WEIGHTS: [usize; 17] = [1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28];
     let body = format!("91{area}MA0{:06}", 100_000 + number);
-    let sum: usize = body.chars().zip(WEIGHTS).map(|(c, weight)| ALPHABET.find(c).unwrap_or(0) * weight).sum();
+    let sum: usize =
+        body.chars().zip(WEIGHTS).map(|(c, weight)| ALPHABET.find(c).unwrap_or(0) * weight).sum();
     let check = ALPHABET.as_bytes()[(31 - sum % 31) % 31] as char;
     format!("{body}{check}")
 }
@@ -138,7 +140,8 @@ pub(super) fn load(conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Resul
             name: site.subject.to_owned(),
             nature: if site.is_individual { "individual" } else { "enterprise" }.to_owned(),
             certificate: SubjectCertificate {
-                kind: if site.is_individual { "resident_identity_card" } else { "unified_social_credit" }.to_owned(),
+                kind: if site.is_individual { "resident_identity_card" } else { "unified_social_credit" }
+                    .to_owned(),
                 number: match &own_certificate {
                     Some(own) if site.is_individual => own.clone(),
                     _ => Sensitive::<CertificateNumber>::new(social_credit_code(area, number)),

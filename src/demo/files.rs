@@ -45,7 +45,8 @@ impl Files {
 
     /// Puts every object into the store, under both of its keys.
     pub async fn store(&self, storage: &Storage) -> anyhow::Result<()> {
-        let photos = (1..=super::filed::SITES.len() as u128).map(|number| (format!("demo-photo-{number}"), self.photo(number)));
+        let photos = (1..=super::filed::SITES.len() as u128)
+            .map(|number| (format!("demo-photo-{number}"), self.photo(number)));
         let materials = (1..=3).map(|number| (format!("demo-material-{number}"), self.material(number)));
         for (name, file) in photos.chain(materials) {
             for key in [&file.upload_key, &file.object_key] {

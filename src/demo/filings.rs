@@ -23,8 +23,8 @@ use crate::kernel::pii::{Address, PersonName, Phone, Sensitive};
 use crate::photo_verifications::PhotoState;
 use crate::reviews::ReviewState;
 use crate::schema::{
-    attachments, backdrop_shipments, bureau_submissions, filings as rows, jobs, photo_verifications, review_task_holders,
-    review_tasks, sms_verifications,
+    attachments, backdrop_shipments, bureau_submissions, filings as rows, jobs, photo_verifications,
+    review_task_holders, review_tasks, sms_verifications,
 };
 use crate::websites;
 
@@ -45,6 +45,8 @@ fn plain(error: ApiError) -> anyhow::Error {
 }
 
 pub(super) fn load(conn: &mut PgConnection, now: DateTime<Utc>, files: &Files) -> anyhow::Result<()> {
+    // Far away from the order numbers that the demo gives by hand.
+    diesel::sql_query("SELECT setval('filing_order_no_seq', 900000)").execute(conn)?;
     for number in (1..=super::filed::SITES.len() as u128).filter(|number| *number != 2) {
         let story = Story { conn, files, number, now: now - Duration::hours(3) };
         story.tell().with_context(|| format!("the demo filing {number}"))?;
@@ -52,8 +54,12 @@ pub(super) fn load(conn: &mut PgConnection, now: DateTime<Utc>, files: &Files) -
     // New filings are counted from 101, so that they cannot be taken for the demo's.
     diesel::sql_query("SELECT setval('filing_order_no_seq', 100)").execute(conn)?;
     // Nobody is told of what happened before the program started, and the simulated bureau leaves the demo as it stands.
-    diesel::delete(jobs::table.filter(jobs::kind.eq_any(["notifications.fan_out", "bureau.dispatch", "photo.check"])))
-        .execute(conn)?;
+    diesel::delete(jobs::table.filter(jobs::kind.eq_any([
+        "notifications.fan_out",
+        "bureau.dispatch",
+        "photo.check",
+    ])))
+    .execute(conn)?;
     Ok(())
 }
 
@@ -95,7 +101,13 @@ impl Story<'_> {
                 let filing = self.at_bureau(filing)?;
                 self.submission(SubmissionState::Rejected)?;
                 let item = item("/website/name", "SITE_NAME_INVALID", "网站名称不符合要求（代码 1020）");
-                self.reject(filing, Side::Operator, Action::RejectAtBureau, RejectionSource::Bureau, &[item])?;
+                self.reject(
+                    filing,
+                    Side::Operator,
+                    Action::RejectAtBureau,
+                    RejectionSource::Bureau,
+                    &[item],
+                )?;
             }
             29 => {
                 let filing = self.at_bureau(filing)?;
@@ -129,7 +141,13 @@ impl Story<'_> {
         }
     }
 
-    fn act(&mut self, filing: Filing, side: Side, action: Action, input: Input<'_>) -> anyhow::Result<Filing> {
+    fn act(
+        &mut self,
+        filing: Filing,
+        side: Side,
+        action: Action,
+        input: Input<'_>,
+    ) -> anyhow::Result<Filing> {
         self.now += Duration::minutes(2);
         let actor = if side == Side::System { Actor::system() } else { Actor::from(&self.person(side)) };
         let locked = filings::lock(self.conn, filing.id).map_err(plain)?;
@@ -159,9 +177,13 @@ impl Story<'_> {
     fn submit(&mut self, filing: Filing) -> anyhow::Result<Filing> {
         prepare("ReviewId", ids::review(self.number));
         prepare("RevisionId", ids::revision(self.number));
-        let terms = catalogue::current_terms(self.conn, TermsKind::ServiceTerms, self.now + Duration::days(365))?;
-        let consent =
-            catalogue::current_terms(self.conn, TermsKind::PersonalInformationConsent, self.now + Duration::days(365))?;
+        let terms =
+            catalogue::current_terms(self.conn, TermsKind::ServiceTerms, self.now + Duration::days(365))?;
+        let consent = catalogue::current_terms(
+            self.conn,
+            TermsKind::PersonalInformationConsent,
+            self.now + Duration::days(365),
+        )?;
         let acceptance = Acceptance {
             terms_id: terms.id,
             consent_id: consent.id,
@@ -333,7 +355,8 @@ impl Story<'_> {
                     SubmissionState::Rejected => Some("1020"),
                     _ => None,
                 }),
-                table::last_error.eq((state == SubmissionState::Failed).then_some("the bureau's address does not answer")),
+                table::last_error
+                    .eq((state == SubmissionState::Failed).then_some("the bureau's address does not answer")),
                 table::updated_at.eq(self.now),
             ))
             .execute(self.conn)?;
@@ -374,7 +397,10 @@ impl Story<'_> {
     /// In a province that asks for the SMS verification.
     fn sms(&mut self, filing: Filing) -> anyhow::Result<Filing> {
         let filing = self.accepted(filing)?;
-        anyhow::ensure!(filing.status == filings::Status::SmsVerification, "the province asks for no SMS verification");
+        anyhow::ensure!(
+            filing.status == filings::Status::SmsVerification,
+            "the province asks for no SMS verification"
+        );
         let content = websites::model::load(self.conn, filing.content_id.0)?;
         diesel::insert_into(sms_verifications::table)
             .values((
@@ -422,7 +448,9 @@ impl Story<'_> {
 
     /// Three uploads: ready, waiting for its completion, ready to be deleted.
     fn materials(&mut self, filing: &Filing) -> anyhow::Result<()> {
-        for (number, state) in [(1, AttachmentState::Ready), (2, AttachmentState::Pending), (3, AttachmentState::Ready)] {
+        for (number, state) in
+            [(1, AttachmentState::Ready), (2, AttachmentState::Pending), (3, AttachmentState::Ready)]
+        {
             let file = self.files.material(number);
             let is_ready = state == AttachmentState::Ready;
             diesel::insert_into(attachments::table)

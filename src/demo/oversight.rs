@@ -10,7 +10,11 @@ use crate::schema::{jobs, notifications, partners};
 
 pub(super) fn load(conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Result<()> {
     diesel::insert_into(partners::table)
-        .values((partners::id.eq(ids::partner(1)), partners::name.eq("示例合作伙伴"), partners::created_at.eq(now)))
+        .values((
+            partners::id.eq(ids::partner(1)),
+            partners::name.eq("示例合作伙伴"),
+            partners::created_at.eq(now),
+        ))
         .execute(conn)?;
     for number in 1..=2 {
         diesel::insert_into(jobs::table)

@@ -77,7 +77,8 @@ pub fn may_open_files(conn: &mut PgConnection, caller: &Caller, filing: &Filing)
 /// # Errors
 /// 403 `separation_of_duties`.
 pub fn ensure_separate(conn: &mut PgConnection, caller: &Caller, filing: &Filing) -> ApiResult<()> {
-    let own_account: Option<AccountId> = users::table.find(caller.user_id).select(users::account_id).first(conn)?;
+    let own_account: Option<AccountId> =
+        users::table.find(caller.user_id).select(users::account_id).first(conn)?;
     if own_account == Some(filing.account_id) || model::is_participant(conn, filing.id, caller.user_id)? {
         return Err(ApiError::new(&codes::SEPARATION_OF_DUTIES));
     }

@@ -106,7 +106,14 @@ pub fn act(
     if let Some(event) = decision.event {
         events::record(conn, ctx.now, &ctx.actor, &filing, event, Value::Object(data))?;
         if action == Action::ApproveAtBureau {
-            events::record(conn, ctx.now, &ctx.actor, &filing, "website.updated", json!({ "website_id": filing.website_id }))?;
+            events::record(
+                conn,
+                ctx.now,
+                &ctx.actor,
+                &filing,
+                "website.updated",
+                json!({ "website_id": filing.website_id }),
+            )?;
         }
     }
     let deed = Deed::new(action.as_str(), "filing", filing.id.0)
@@ -149,7 +156,9 @@ pub fn facts(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> Qu
     let submission = bureau_submissions::live_state(conn, filing.id)?;
     let revision = if filing.revision_no > 0 { Some(model::last_revision(conn, filing.id)?) } else { None };
     let has_valid_photo = match &revision {
-        Some(revision) => photo_verifications::valid_for(conn, filing.id, &revision.person_hash, now)?.is_some(),
+        Some(revision) => {
+            photo_verifications::valid_for(conn, filing.id, &revision.person_hash, now)?.is_some()
+        }
         None => false,
     };
     let has_other_live_filing = !filing.status.is_live()
@@ -162,7 +171,8 @@ pub fn facts(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> Qu
         .get_result::<bool>(conn)?;
     Ok(Facts {
         has_valid_photo,
-        asks_for_sms: catalogue::province_rule(conn, &filing.province_code, shanghai_date(now))?.sms_verification,
+        asks_for_sms: catalogue::province_rule(conn, &filing.province_code, shanghai_date(now))?
+            .sms_verification,
         base_is_current: websites::filed_version(conn, filing.website_id)? == filing.base_version,
         has_other_live_filing,
         submission_is_queued: submission == Some(SubmissionState::Queued),
@@ -231,7 +241,8 @@ fn apply(
     let now = ctx.now;
     match effect {
         Effect::FreezeRevision => {
-            let acceptance = acceptance.ok_or_else(|| ApiError::internal("a submission without acceptance"))?;
+            let acceptance =
+                acceptance.ok_or_else(|| ApiError::internal("a submission without acceptance"))?;
             return submission::freeze(conn, ctx, filing, acceptance);
         }
         Effect::VoidPhotosOfOthers => {
@@ -251,7 +262,8 @@ fn apply(
         Effect::CancelShipment => backdrop_shipments::cancel_unshipped(conn, now, filing.id)?,
         Effect::QueueSubmission => {
             let revision: RevisionId = model::last_revision(conn, filing.id)?.id;
-            let due_at = filing.due_at.ok_or_else(|| ApiError::internal("a queued filing without a deadline"))?;
+            let due_at =
+                filing.due_at.ok_or_else(|| ApiError::internal("a queued filing without a deadline"))?;
             bureau_submissions::queue(
                 conn,
                 now,
@@ -317,8 +329,10 @@ fn refuse(refusal: Refusal, status: Status, side: Side, facts: &Facts) -> ApiErr
         Refusal::BaseOutdated => ApiError::new(&codes::BASE_VERSION_OUTDATED),
         Refusal::LiveFilingExists => ApiError::new(&codes::LIVE_FILING_EXISTS),
         Refusal::Unconfirmed => ApiError::new(&codes::UNCONFIRMED),
-        Refusal::AlreadySent => ApiError::new(&codes::INVALID_TRANSITION)
-            .detail("已提交管局，不能再撤销。", "It has been handed to the bureau and can no longer be withdrawn."),
+        Refusal::AlreadySent => ApiError::new(&codes::INVALID_TRANSITION).detail(
+            "已提交管局，不能再撤销。",
+            "It has been handed to the bureau and can no longer be withdrawn.",
+        ),
         Refusal::Changed => ApiError::new(&codes::INVALID_TRANSITION)
             .detail("内容已修改，请重新提交初审。", "The content was changed; submit it for review instead."),
         Refusal::PhotoUnderWay => ApiError::new(&codes::LIVE_ATTEMPT_EXISTS),

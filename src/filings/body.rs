@@ -267,7 +267,8 @@ pub fn rejection_body(rejection: Rejection, items: Vec<RejectionItem>, locale: L
                 pointer: item.pointer,
                 material_code: item.material_code,
                 label,
-                title: reason.map_or_else(|| item.code.clone(), |reason| reason.title.get(locale.as_str()).to_owned()),
+                title: reason
+                    .map_or_else(|| item.code.clone(), |reason| reason.title.get(locale.as_str()).to_owned()),
                 suggestion: item
                     .suggestion
                     .or_else(|| reason.map(|reason| reason.suggestion.get(locale.as_str()).to_owned())),
@@ -403,11 +404,8 @@ fn situation(
     } else {
         None
     };
-    let submission = if caller.has(Role::BureauOperator) {
-        bureau_submissions::live_id(conn, filing.id)?
-    } else {
-        None
-    };
+    let submission =
+        if caller.has(Role::BureauOperator) { bureau_submissions::live_id(conn, filing.id)? } else { None };
     Ok(Situation {
         has_changes,
         photo_to_submit: photo
@@ -450,7 +448,8 @@ fn prompt(
             Some(Shipment::Returned | Shipment::Lost) => "backdrop_returned",
             _ => "default",
         }
-    } else if filing.status == Status::BureauQueued && bureau.as_ref().is_some_and(|bureau| bureau.is_paused) {
+    } else if filing.status == Status::BureauQueued && bureau.as_ref().is_some_and(|bureau| bureau.is_paused)
+    {
         "bureau_paused"
     } else if filing.status == Status::Draft && filing.revision_no > 0 {
         "withdrawn"
@@ -476,7 +475,11 @@ pub fn accepted_terms(conn: &mut PgConnection, revision: &model::Revision) -> Qu
         .select((terms::id, terms::version))
         .load(conn)?;
     let version = |id: TermsId| {
-        versions.iter().find(|(known, _)| *known == id).map(|(_, version)| version.clone()).unwrap_or_default()
+        versions
+            .iter()
+            .find(|(known, _)| *known == id)
+            .map(|(_, version)| version.clone())
+            .unwrap_or_default()
     };
     Ok(AcceptedTerms {
         terms_version: version(revision.terms_id),

@@ -77,7 +77,8 @@ pub fn read(conn: &mut PgConnection, filing: &Filing) -> QueryResult<Rows> {
 /// When the database fails, or the filing's kind is not known to this program.
 pub fn run(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> ApiResult<Report> {
     let today = shanghai_date(now);
-    let kind = kinds::find(&filing.kind).ok_or_else(|| ApiError::internal(format!("unknown kind {}", filing.kind)))?;
+    let kind = kinds::find(&filing.kind)
+        .ok_or_else(|| ApiError::internal(format!("unknown kind {}", filing.kind)))?;
     let rows = read(conn, filing)?;
     let dictionaries = catalogue::model::dictionaries(conn, today)?;
     let province = catalogue::province_rule(conn, &filing.province_code, today)?;
@@ -126,12 +127,16 @@ pub fn run(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> ApiR
             pointer,
             "changed_meanwhile",
             Severity::Warning,
-            ("该字段的备案数据在订单过期期间也被修改", "the filed value of this field changed while the filing was expired"),
+            (
+                "该字段的备案数据在订单过期期间也被修改",
+                "the filed value of this field changed while the filing was expired",
+            ),
             ("请确认您的修改仍然有效", "make sure that your change is still what you want"),
         ));
     }
     let refused = open_rejection(conn, filing)?;
-    let rejected_materials: Vec<&str> = refused.iter().filter_map(|item| item.material_code.as_deref()).collect();
+    let rejected_materials: Vec<&str> =
+        refused.iter().filter_map(|item| item.material_code.as_deref()).collect();
     let requirements = (kind.requirements)(&RequirementInput {
         base: &rows.base,
         content: &rows.content,
@@ -141,7 +146,9 @@ pub fn run(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> ApiR
         dictionaries: &dictionaries,
     });
     let materials = materials(conn, filing.id, requirements)?;
-    for material in materials.iter().filter(|material| material.requirement.required && !material.is_satisfied) {
+    for material in
+        materials.iter().filter(|material| material.requirement.required && !material.is_satisfied)
+    {
         let label = &material.requirement.label;
         let count = material.requirement.min_count;
         findings.push(Finding {
@@ -160,7 +167,13 @@ pub fn run(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> ApiR
     Ok(Report { findings, materials })
 }
 
-fn procedure(pointer: &str, code: &'static str, severity: Severity, message: (&str, &str), fix: (&str, &str)) -> Finding {
+fn procedure(
+    pointer: &str,
+    code: &'static str,
+    severity: Severity,
+    message: (&str, &str),
+    fix: (&str, &str),
+) -> Finding {
     Finding {
         pointer: pointer.to_owned(),
         code,
@@ -186,7 +199,11 @@ pub fn open_rejection(conn: &mut PgConnection, filing: &Filing) -> QueryResult<V
     })
 }
 
-fn materials(conn: &mut PgConnection, filing: FilingId, requirements: Vec<Requirement>) -> QueryResult<Vec<Material>> {
+fn materials(
+    conn: &mut PgConnection,
+    filing: FilingId,
+    requirements: Vec<Requirement>,
+) -> QueryResult<Vec<Material>> {
     let ready: Vec<(AttachmentId, String)> = files::table
         .filter(files::filing_id.eq(filing))
         .filter(files::state.eq(AttachmentState::Ready))
@@ -231,7 +248,9 @@ fn unanswered(
             TargetKind::Photo => true,
             TargetKind::Material => item.material_code.as_ref().is_some_and(|code| fresh.contains(code)),
             TargetKind::Field => item.pointer.as_deref().is_some_and(|pointer| {
-                changed.iter().any(|field| fields::holds(pointer, field.pointer) || fields::holds(field.pointer, pointer))
+                changed.iter().any(|field| {
+                    fields::holds(pointer, field.pointer) || fields::holds(field.pointer, pointer)
+                })
             }),
         };
         if !is_done && !is_replied {
@@ -260,7 +279,9 @@ fn mobile_used_by_other_subject(
 ) -> ApiResult<bool> {
     let hash = mobile.lookup_hash().map_err(ApiError::internal)?;
     let of_subjects = diesel::dsl::exists(
-        subjects::table.filter(subjects::person_mobile_hash.eq(&hash)).filter(subjects::id.ne(filing.subject_id)),
+        subjects::table
+            .filter(subjects::person_mobile_hash.eq(&hash))
+            .filter(subjects::id.ne(filing.subject_id)),
     );
     let of_websites = diesel::dsl::exists(
         sites::table
@@ -272,7 +293,11 @@ fn mobile_used_by_other_subject(
 }
 
 /// The e-mail address is filed for another person: compared by name, since certificate numbers are sealed.
-fn email_used_by_other(conn: &mut PgConnection, content: &WebsiteContent, email: &Sensitive<Email>) -> ApiResult<bool> {
+fn email_used_by_other(
+    conn: &mut PgConnection,
+    content: &WebsiteContent,
+    email: &Sensitive<Email>,
+) -> ApiResult<bool> {
     let hash = email.lookup_hash().map_err(ApiError::internal)?;
     let name = content.responsible_person.name.clone().unwrap_or_default();
     let of_subjects = diesel::dsl::exists(

@@ -21,7 +21,10 @@ const REMINDER: &str = "step.reminder";
 
 /// Registers the jobs of filings.
 pub fn register(registry: &mut Registry, app: &App) {
-    let every = |registry: &mut Registry, kind, work: fn(&App) -> Vec<FilingId>, each: fn(&mut PgConnection, FilingId, DateTime<Utc>) -> ApiResult<()>| {
+    let every = |registry: &mut Registry,
+                 kind,
+                 work: fn(&App) -> Vec<FilingId>,
+                 each: fn(&mut PgConnection, FilingId, DateTime<Utc>) -> ApiResult<()>| {
         let app = app.clone();
         registry.every(kind, Duration::minutes(1), move |_: Value| {
             let app = app.clone();

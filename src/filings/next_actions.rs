@@ -39,7 +39,15 @@ struct List {
 }
 
 impl List {
-    fn add(&mut self, action: &str, operation_id: &str, method: &str, href: String, is_primary: bool, blocked: &[&str]) {
+    fn add(
+        &mut self,
+        action: &str,
+        operation_id: &str,
+        method: &str,
+        href: String,
+        is_primary: bool,
+        blocked: &[&str],
+    ) {
         let mut item = NextAction::new(self.locale, action, operation_id, method, href);
         item.is_primary = is_primary;
         self.items.push(blocked.iter().fold(item, |item, code| item.blocked(self.locale, code, None)));
@@ -96,10 +104,24 @@ fn owner(list: &mut List, id: FilingId, status: Status, facts: &Facts, situation
     }
     if let Some(blocked) = can(Action::UploadPhoto) {
         let is_primary = situation.photo_to_submit.is_none();
-        list.add("upload_photo", "createPhotoVerification", "POST", path("/photo-verifications"), is_primary, &blocked);
+        list.add(
+            "upload_photo",
+            "createPhotoVerification",
+            "POST",
+            path("/photo-verifications"),
+            is_primary,
+            &blocked,
+        );
     }
     if let Some(blocked) = can(Action::RequestBackdrop) {
-        list.add("request_backdrop", "createBackdropShipment", "POST", path("/backdrop-shipments"), false, &blocked);
+        list.add(
+            "request_backdrop",
+            "createBackdropShipment",
+            "POST",
+            path("/backdrop-shipments"),
+            false,
+            &blocked,
+        );
     }
     if let Some(shipment) = situation.shipment_requested {
         let href = format!("/v1/backdrop-shipments/{shipment}");
@@ -177,8 +199,14 @@ mod tests {
     #[test]
     fn a_draft_without_changes_can_be_edited_and_not_submitted() {
         let facts = Facts { base_is_current: true, ..Default::default() };
-        let list =
-            next_actions(FilingId::new(), Status::Draft, View::Owner, &facts, &Situation::default(), Locale::ZhCn);
+        let list = next_actions(
+            FilingId::new(),
+            Status::Draft,
+            View::Owner,
+            &facts,
+            &Situation::default(),
+            Locale::ZhCn,
+        );
         let submit = list.iter().find(|action| action.action == "submit").unwrap();
         assert!(!submit.is_enabled);
         assert_eq!(submit.blocked_by[0].label, "尚未修改任何信息");

@@ -112,7 +112,10 @@ impl RejectionItem {
 ///
 /// # Errors
 /// When the database fails.
-pub fn latest(conn: &mut PgConnection, filing: FilingId) -> QueryResult<Option<(Rejection, Vec<RejectionItem>)>> {
+pub fn latest(
+    conn: &mut PgConnection,
+    filing: FilingId,
+) -> QueryResult<Option<(Rejection, Vec<RejectionItem>)>> {
     let Some(rejection) = rejections::table
         .filter(rejections::filing_id.eq(filing))
         .order(rejections::round.desc())
@@ -174,7 +177,13 @@ pub fn record(
     let repeated = |item: &NewItem| {
         before.as_ref().is_some_and(|(_, earlier)| {
             earlier.iter().any(|old| {
-                old.key() == (item.target_kind, item.pointer.as_deref(), item.material_code.as_deref(), item.code.as_str())
+                old.key()
+                    == (
+                        item.target_kind,
+                        item.pointer.as_deref(),
+                        item.material_code.as_deref(),
+                        item.code.as_str(),
+                    )
             })
         })
     };

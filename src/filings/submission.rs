@@ -26,7 +26,12 @@ pub struct Acceptance {
 }
 
 /// Freezes the content as the next revision; the next edit makes a row of its own.
-pub(super) fn freeze(conn: &mut PgConnection, ctx: &Ctx, filing: Filing, acceptance: &Acceptance) -> ApiResult<Filing> {
+pub(super) fn freeze(
+    conn: &mut PgConnection,
+    ctx: &Ctx,
+    filing: Filing,
+    acceptance: &Acceptance,
+) -> ApiResult<Filing> {
     let user = ctx.actor.user_id.ok_or_else(|| ApiError::internal("a submission without a user"))?;
     let content = websites::model::load(conn, filing.content_id.0)?;
     let id = RevisionId::new();
@@ -101,7 +106,11 @@ pub(super) fn rebase(conn: &mut PgConnection, now: DateTime<Utc>, filing: Filing
 }
 
 /// Three-way merge by field.
-fn merge(base: &WebsiteContent, own: &WebsiteContent, filed: &WebsiteContent) -> (WebsiteContent, Vec<&'static str>) {
+fn merge(
+    base: &WebsiteContent,
+    own: &WebsiteContent,
+    filed: &WebsiteContent,
+) -> (WebsiteContent, Vec<&'static str>) {
     let mut merged = filed.clone();
     let mut conflicts = Vec::new();
     macro_rules! field {
@@ -145,9 +154,12 @@ mod tests {
 
     #[test]
     fn own_changes_are_reapplied_and_conflicts_are_named() {
-        let base = WebsiteContent { name: Some("旧名称".into()), remark: Some("a".into()), ..Default::default() };
-        let own = WebsiteContent { name: Some("我的名称".into()), remark: Some("a".into()), ..base.clone() };
-        let filed = WebsiteContent { name: Some("别的名称".into()), remark: Some("b".into()), ..base.clone() };
+        let base =
+            WebsiteContent { name: Some("旧名称".into()), remark: Some("a".into()), ..Default::default() };
+        let own =
+            WebsiteContent { name: Some("我的名称".into()), remark: Some("a".into()), ..base.clone() };
+        let filed =
+            WebsiteContent { name: Some("别的名称".into()), remark: Some("b".into()), ..base.clone() };
         let (merged, conflicts) = merge(&base, &own, &filed);
         assert_eq!(merged.name.as_deref(), Some("我的名称"));
         assert_eq!(merged.remark.as_deref(), Some("b"));

@@ -61,7 +61,9 @@ impl Status {
     /// When the next side must have acted.
     pub fn deadline(self) -> Option<DeadlineRule> {
         match self {
-            Self::InitialReview | Self::PhotoReview | Self::BureauQueued => Some(DeadlineRule::WorkingDays(1)),
+            Self::InitialReview | Self::PhotoReview | Self::BureauQueued => {
+                Some(DeadlineRule::WorkingDays(1))
+            }
             Self::BureauReview => Some(DeadlineRule::WorkingDays(20)),
             Self::SmsVerification => Some(DeadlineRule::Hours(24)),
             _ => None,
@@ -271,13 +273,25 @@ pub fn decide(status: Status, action: Action, side: Side, facts: &Facts) -> Resu
         return Err(Refusal::Status);
     }
     let is_theirs = match action {
-        A::Edit | A::Submit | A::Withdraw | A::RequestBackdrop | A::UploadPhoto | A::Resend | A::Abandon | A::Reopen => {
-            side == Side::Owner
-        }
-        A::RejectInitialReview | A::ApproveInitialReview | A::RejectPhoto | A::RejectDataAtPhoto | A::ApprovePhoto => {
-            side == Side::Reviewer
-        }
-        A::AcceptAtBureau | A::RefuseAtBureau | A::ConfirmSms | A::FailSms | A::ApproveAtBureau | A::RejectAtBureau => {
+        A::Edit
+        | A::Submit
+        | A::Withdraw
+        | A::RequestBackdrop
+        | A::UploadPhoto
+        | A::Resend
+        | A::Abandon
+        | A::Reopen => side == Side::Owner,
+        A::RejectInitialReview
+        | A::ApproveInitialReview
+        | A::RejectPhoto
+        | A::RejectDataAtPhoto
+        | A::ApprovePhoto => side == Side::Reviewer,
+        A::AcceptAtBureau
+        | A::RefuseAtBureau
+        | A::ConfirmSms
+        | A::FailSms
+        | A::ApproveAtBureau
+        | A::RejectAtBureau => {
             matches!(side, Side::Operator | Side::System)
         }
         A::SendPhotoToReview | A::Expire => side == Side::System,
@@ -286,7 +300,8 @@ pub fn decide(status: Status, action: Action, side: Side, facts: &Facts) -> Resu
         return Err(Refusal::Side);
     }
 
-    let go = |to, effects: &[Effect], event| Ok(Decision { to, effects: effects.to_vec(), event: Some(event) });
+    let go =
+        |to, effects: &[Effect], event| Ok(Decision { to, effects: effects.to_vec(), event: Some(event) });
     let stay = || Ok(Decision { to: status, effects: Vec::new(), event: None });
     match action {
         A::Edit => stay(),
@@ -297,7 +312,9 @@ pub fn decide(status: Status, action: Action, side: Side, facts: &Facts) -> Resu
             "filing.submitted",
         ),
         A::Withdraw if status == S::BureauQueued && !facts.submission_is_queued => Err(Refusal::AlreadySent),
-        A::Withdraw => go(S::Draft, &[E::CancelTask, E::CancelPhoto, E::CancelSubmission], "filing.withdrawn"),
+        A::Withdraw => {
+            go(S::Draft, &[E::CancelTask, E::CancelPhoto, E::CancelSubmission], "filing.withdrawn")
+        }
         A::RejectInitialReview => go(S::InitialRejected, &[], "initial_review.rejected"),
         A::ApproveInitialReview if facts.has_valid_photo => {
             go(S::BureauQueued, &[E::QueueSubmission], "initial_review.passed")
@@ -322,7 +339,9 @@ pub fn decide(status: Status, action: Action, side: Side, facts: &Facts) -> Resu
         A::ApproveAtBureau if !facts.base_is_current => Err(Refusal::BaseOutdated),
         A::ApproveAtBureau => go(S::Approved, &[E::ApplyToWebsite, E::CancelShipment], "bureau.approved"),
         A::RejectAtBureau => go(S::BureauRejected, &[], "bureau.rejected"),
-        A::Abandon => go(S::Abandoned, &[E::CancelTask, E::CancelPhoto, E::CancelShipment], "filing.abandoned"),
+        A::Abandon => {
+            go(S::Abandoned, &[E::CancelTask, E::CancelPhoto, E::CancelShipment], "filing.abandoned")
+        }
         A::Expire if facts.has_open_shipment => Err(Refusal::ShipmentOpen),
         A::Expire if facts.photo_is_checking => Err(Refusal::PhotoUnderWay),
         A::Expire => go(S::Expired, &[E::CancelTask, E::CancelPhoto, E::CancelShipment], "filing.expired"),

@@ -67,7 +67,10 @@ pub async fn get_readiness(app: web::Data<App>) -> HttpResponse {
     if missing.is_empty() {
         HttpResponse::Ok().json(Health { status: "ok".to_owned() })
     } else {
-        envelope::plain(StatusCode::SERVICE_UNAVAILABLE, serde_json::json!({ "status": format!("waiting for {}", missing.join(" and ")) }))
+        envelope::plain(
+            StatusCode::SERVICE_UNAVAILABLE,
+            serde_json::json!({ "status": format!("waiting for {}", missing.join(" and ")) }),
+        )
     }
 }
 

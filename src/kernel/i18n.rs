@@ -29,8 +29,9 @@ impl Locale {
         for item in value.split(',') {
             let mut parts = item.trim().split(';');
             let tag = parts.next().unwrap_or_default().trim().to_ascii_lowercase();
-            let weight =
-                parts.find_map(|part| part.trim().strip_prefix("q=").and_then(|q| q.parse().ok())).unwrap_or(1.0_f32);
+            let weight = parts
+                .find_map(|part| part.trim().strip_prefix("q=").and_then(|q| q.parse().ok()))
+                .unwrap_or(1.0_f32);
             let locale = match tag.split('-').next() {
                 Some("zh") => Self::ZhCn,
                 Some("en") => Self::En,

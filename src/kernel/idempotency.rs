@@ -5,7 +5,9 @@ use std::future::{Ready, ready};
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload};
 use chrono::{DateTime, Duration, Utc};
-use diesel::{Connection, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, RunQueryDsl, sql_types};
+use diesel::{
+    Connection, ExpressionMethods, OptionalExtension, PgConnection, QueryDsl, RunQueryDsl, sql_types,
+};
 use sha2::{Digest, Sha256};
 
 use crate::error::{ApiError, ApiResult, FieldError, Place};
@@ -36,7 +38,10 @@ impl FromRequest for Idempotency {
                 return ready(Err(ApiError::new(&codes::INVALID_HEADER).errors(vec![FieldError::new(
                     Place::Header("Idempotency-Key".to_owned()),
                     "invalid_format",
-                    Bilingual::new("须为 1 到 255 个可见 ASCII 字符", "must be 1 to 255 visible ASCII characters"),
+                    Bilingual::new(
+                        "须为 1 到 255 个可见 ASCII 字符",
+                        "must be 1 to 255 visible ASCII characters",
+                    ),
                 )])));
             }
         };
@@ -56,13 +61,24 @@ impl Idempotency {
     ///
     /// # Errors
     /// 409 `idempotency_in_flight`, 422 `idempotency_key_reused`, or what `authorise` and `work` return.
-    pub async fn run<A, W>(self, db: &Db, now: DateTime<Utc>, caller: &str, authorise: A, work: W) -> ApiResult<Reply>
+    pub async fn run<A, W>(
+        self,
+        db: &Db,
+        now: DateTime<Utc>,
+        caller: &str,
+        authorise: A,
+        work: W,
+    ) -> ApiResult<Reply>
     where
         A: FnOnce(&mut PgConnection) -> ApiResult<()> + Send + 'static,
         W: FnOnce(&mut PgConnection) -> ApiResult<Reply> + Send + 'static,
     {
         let scope = format!("{caller} {} {}", self.req.method(), self.req.path());
-        let body_hash = self.req.extensions().get::<BodyHash>().map_or_else(|| Sha256::digest(b"").to_vec(), |h| h.0.clone());
+        let body_hash = self
+            .req
+            .extensions()
+            .get::<BodyHash>()
+            .map_or_else(|| Sha256::digest(b"").to_vec(), |h| h.0.clone());
         let key = self.key;
         db.run(move |conn| {
             conn.transaction(|conn| {
@@ -125,5 +141,6 @@ impl Idempotency {
 /// # Errors
 /// When the database fails.
 pub fn purge(conn: &mut PgConnection, now: DateTime<Utc>) -> diesel::QueryResult<usize> {
-    diesel::delete(idempotency_keys::table.filter(idempotency_keys::created_at.lt(now - lifetime()))).execute(conn)
+    diesel::delete(idempotency_keys::table.filter(idempotency_keys::created_at.lt(now - lifetime())))
+        .execute(conn)
 }

@@ -12,10 +12,7 @@ use std::{
 };
 
 use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header, web};
-use jsonschema::{
-    ValidationError, Validator,
-    error::ValidationErrorKind as Kind,
-};
+use jsonschema::{ValidationError, Validator, error::ValidationErrorKind as Kind};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -135,8 +132,10 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Json<T> {
                         .detail("请求正文未能完整读取。", format!("The body could not be read: {error}.")));
                 }
                 Err(_) => {
-                    return Err(ApiError::new(&codes::BODY_TOO_LARGE)
-                        .detail(format!("请求正文上限为 {limit} 字节。"), format!("The limit is {limit} bytes.")));
+                    return Err(ApiError::new(&codes::BODY_TOO_LARGE).detail(
+                        format!("请求正文上限为 {limit} 字节。"),
+                        format!("The limit is {limit} bytes."),
+                    ));
                 }
             };
             req.extensions_mut().insert(BodyHash(Sha256::digest(&body).to_vec()));
@@ -160,8 +159,8 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Json<T> {
     }
 }
 
-/// PostgreSQL text cannot hold U+0000; told here it is a clear error instead of a fault of the database. (Query strings and
-/// paths are looked at by their own extractors.)
+/// PostgreSQL text cannot hold U+0000; told here it is a clear error instead of a fault of the database. (Query
+/// strings and paths are looked at by their own extractors.)
 fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
@@ -195,8 +194,12 @@ fn describe(error: &ValidationError<'_>, into: &mut Vec<FieldError>) {
         Kind::OneOfNotValid { context } | Kind::AnyOf { context } => {
             let deepest = context
                 .iter()
-                .filter(|branch| !branch.iter().any(|error| matches!(error.kind(), Kind::Type { .. })
-                    && error.instance_path().to_string() == pointer))
+                .filter(|branch| {
+                    !branch.iter().any(|error| {
+                        matches!(error.kind(), Kind::Type { .. })
+                            && error.instance_path().to_string() == pointer
+                    })
+                })
                 .max_by_key(|branch| branch.len());
             match deepest {
                 Some(branch) => branch.iter().for_each(|error| describe(error, into)),
@@ -209,21 +212,37 @@ fn describe(error: &ValidationError<'_>, into: &mut Vec<FieldError>) {
             };
             let (code, text) = match kind {
                 Kind::Type { .. } => ("wrong_type", None),
-                Kind::MaxLength { limit: max } => ("too_long", limit("最多字符数：", "has more characters than", max.to_string())),
-                Kind::MinLength { limit: min } => ("too_short", limit("最少字符数：", "has fewer characters than", min.to_string())),
+                Kind::MaxLength { limit: max } => {
+                    ("too_long", limit("最多字符数：", "has more characters than", max.to_string()))
+                }
+                Kind::MinLength { limit: min } => {
+                    ("too_short", limit("最少字符数：", "has fewer characters than", min.to_string()))
+                }
                 Kind::Maximum { limit: max } | Kind::ExclusiveMaximum { limit: max } => {
                     ("out_of_range", limit("最大值：", "is over", max.to_string()))
                 }
                 Kind::Minimum { limit: min } | Kind::ExclusiveMinimum { limit: min } => {
                     ("out_of_range", limit("最小值：", "is under", min.to_string()))
                 }
-                Kind::MaxItems { limit: max } => ("too_many_items", limit("最多条目数：", "has more items than", max.to_string())),
-                Kind::MinItems { limit: min } => ("too_few_items", limit("最少条目数：", "has fewer items than", min.to_string())),
+                Kind::MaxItems { limit: max } => {
+                    ("too_many_items", limit("最多条目数：", "has more items than", max.to_string()))
+                }
+                Kind::MinItems { limit: min } => {
+                    ("too_few_items", limit("最少条目数：", "has fewer items than", min.to_string()))
+                }
                 Kind::UniqueItems => ("duplicate_items", None),
-                Kind::Enum { options } => ("not_in_list", limit("允许的取值：", "must be one of", options.to_string())),
-                Kind::Constant { expected_value } => ("not_in_list", limit("允许的取值：", "must be", expected_value.to_string())),
-                Kind::Pattern { pattern } => ("invalid_format", limit("须匹配", "must match", pattern.clone())),
-                Kind::Format { format } => ("invalid_format", limit("格式须为", "must be of format", format.clone())),
+                Kind::Enum { options } => {
+                    ("not_in_list", limit("允许的取值：", "must be one of", options.to_string()))
+                }
+                Kind::Constant { expected_value } => {
+                    ("not_in_list", limit("允许的取值：", "must be", expected_value.to_string()))
+                }
+                Kind::Pattern { pattern } => {
+                    ("invalid_format", limit("须匹配", "must match", pattern.clone()))
+                }
+                Kind::Format { format } => {
+                    ("invalid_format", limit("格式须为", "must be of format", format.clone()))
+                }
                 _ => ("invalid_format", None),
             };
             into.push(match text {
@@ -266,10 +285,14 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let parsed = form_urlencoded::parse(req.query_string().as_bytes());
-        if let Some((name, _)) = parsed.into_iter().find(|(name, value)| name.contains('\0') || value.contains('\0')) {
-            return ready(Err(invalid_parameter(name.replace('\0', "\u{fffd}"), "invalid_format", "must not contain U+0000")));
+        if let Some((name, _)) =
+            parsed.into_iter().find(|(name, value)| name.contains('\0') || value.contains('\0'))
+        {
+            let name = name.replace('\0', "\u{fffd}");
+            return ready(Err(invalid_parameter(name, "invalid_format", "must not contain U+0000")));
         }
-        let pairs = serde_urlencoded::Deserializer::new(form_urlencoded::parse(req.query_string().as_bytes()));
+        let pairs =
+            serde_urlencoded::Deserializer::new(form_urlencoded::parse(req.query_string().as_bytes()));
         ready(serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
             let text = error.inner().to_string();
             let name = text
@@ -294,8 +317,11 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
 pub fn invalid_parameter(name: impl Into<String>, code: &str, detail_en: impl Into<String>) -> ApiError {
     let name = name.into();
     let en = detail_en.into();
-    ApiError::new(&codes::INVALID_PARAMETER)
-        .errors(vec![FieldError::parameter(name.clone(), code, Bilingual::new(format!("参数 {name} 无效：{en}"), en))])
+    ApiError::new(&codes::INVALID_PARAMETER).errors(vec![FieldError::parameter(
+        name.clone(),
+        code,
+        Bilingual::new(format!("参数 {name} 无效：{en}"), en),
+    )])
 }
 
 /// One path parameter. A value that cannot be read is a 400 that names it.
@@ -311,7 +337,9 @@ impl<T: std::str::FromStr + 'static> FromRequest for Path<T> {
         if value.contains('\0') {
             return ready(Err(invalid_parameter(name, "invalid_format", "must not contain U+0000")));
         }
-        ready(value.parse().map(Self).map_err(|_| invalid_parameter(name, "invalid_format", "cannot be read")))
+        ready(
+            value.parse().map(Self).map_err(|_| invalid_parameter(name, "invalid_format", "cannot be read")),
+        )
     }
 }
 

@@ -3,7 +3,10 @@
 
 use std::{net::IpAddr, num::NonZeroU32};
 
-use governor::{DefaultKeyedRateLimiter, Quota, clock::{Clock, DefaultClock}};
+use governor::{
+    DefaultKeyedRateLimiter, Quota,
+    clock::{Clock, DefaultClock},
+};
 
 /// Counts requests by address.
 pub struct RateLimit(Option<DefaultKeyedRateLimiter<IpAddr>>);
@@ -25,6 +28,8 @@ impl RateLimit {
         if limiter.len() > 100_000 {
             limiter.retain_recent();
         }
-        limiter.check_key(&address).map_err(|wait| wait.wait_time_from(DefaultClock::default().now()).as_secs() + 1)
+        limiter
+            .check_key(&address)
+            .map_err(|wait| wait.wait_time_from(DefaultClock::default().now()).as_secs() + 1)
     }
 }

@@ -19,7 +19,8 @@ pub fn assign(req: &ServiceRequest) -> String {
 
 /// What may stand in a log line without harm: up to 128 letters, digits and `-_.`.
 fn is_sane(id: &str) -> bool {
-    (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    (1..=128).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
 /// The id that [`assign`] decided.

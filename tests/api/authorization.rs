@@ -46,7 +46,10 @@ fn no_token_opens_nothing_but_public_operations() {
         }
         assert_eq!(call(&nobody, &method, &path), 401, "{name} without a token");
         assert_eq!(call(&liar, &method, &path), 401, "{name} with a made-up token");
-        assert!(operation["responses"].get("401").is_some() && operation["responses"].get("403").is_some(), "{name}");
+        assert!(
+            operation["responses"].get("401").is_some() && operation["responses"].get("403").is_some(),
+            "{name}"
+        );
     }
 }
 
@@ -74,7 +77,10 @@ fn each_role_opens_what_the_table_says_and_nothing_else() {
             let status = call(client, &method, &path);
             let name = format!("{method} {path} as {role}");
             if row.is_open_to(&[*role]) {
-                assert!(![401, 403].contains(&status) && status < 500, "{name} is allowed, and answered {status}");
+                assert!(
+                    ![401, 403].contains(&status) && status < 500,
+                    "{name} is allowed, and answered {status}"
+                );
             } else {
                 assert_eq!(status, 403, "{name} is not allowed");
                 refused += 1;

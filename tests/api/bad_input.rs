@@ -64,7 +64,9 @@ impl Call {
         let media = self.operation.pointer("/requestBody/content/application~1json")?;
         let schema = resolve(document, &media["schema"]);
         let found = [media.get("example"), schema.get("example"), schema.pointer("/examples/0")];
-        Some(found.into_iter().flatten().next().unwrap_or_else(|| panic!("{}: no example", self.name)).clone())
+        Some(
+            found.into_iter().flatten().next().unwrap_or_else(|| panic!("{}: no example", self.name)).clone(),
+        )
     }
 
     fn example_bytes(&self, document: &Value) -> Option<Vec<u8>> {
@@ -113,21 +115,34 @@ impl Faults {
             complain("is a fault of the server");
         } else if !documented {
             complain("is not documented");
-        } else if reply.status >= 400 && reply.header("content-type").as_deref() != Some("application/problem+json") {
+        } else if reply.status >= 400
+            && reply.header("content-type").as_deref() != Some("application/problem+json")
+        {
             complain("is not a problem");
         }
     }
 
     /// As `judge`, and it must be this refusal.
-    fn expect(&mut self, call: &Call, what: &str, reply: &Response, status: u16, code: &str, faults: Option<&[&str]>) {
+    fn expect(
+        &mut self,
+        call: &Call,
+        what: &str,
+        reply: &Response,
+        status: u16,
+        code: &str,
+        faults: Option<&[&str]>,
+    ) {
         self.judge(call, what, reply);
         let problem: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
         let is_right = reply.status == status
             && problem["code"] == code
-            && faults.is_none_or(|faults| reply.faults().iter().map(String::as_str).eq(faults.iter().copied()));
+            && faults
+                .is_none_or(|faults| reply.faults().iter().map(String::as_str).eq(faults.iter().copied()));
         if !is_right {
             let key = format!("{} {what}", call.name);
-            self.0.entry(key).or_insert(format!("expected {status} {code} {faults:?}, got {} {problem}", reply.status));
+            self.0
+                .entry(key)
+                .or_insert(format!("expected {status} {code} {faults:?}, got {} {problem}", reply.status));
         }
     }
 
@@ -164,13 +179,29 @@ fn bodies_that_cannot_be_read_are_refused_in_the_same_way_everywhere() {
             let reply = client.send(&call.method, &concrete(&call.path), example.clone());
             faults.expect(call, &format!("as {media_type:?}"), &reply, 415, "unsupported_media_type", None);
         }
-        for (what, body) in [("an array", json!([])), ("null", Value::Null), ("a text", json!("x")), ("a number", json!(1))] {
-            faults.expect(call, what, &call.send_json(&body), 422, "validation_failed", Some(&[" wrong_type"]));
+        for (what, body) in
+            [("an array", json!([])), ("null", Value::Null), ("a text", json!("x")), ("a number", json!(1))]
+        {
+            faults.expect(
+                call,
+                what,
+                &call.send_json(&body),
+                422,
+                "validation_failed",
+                Some(&[" wrong_type"]),
+            );
         }
         let mut padded = b"{\"zzz\": \"".to_vec();
         padded.resize(max_body(&call.path) - 1, b'x');
         padded.extend(b"\"}");
-        faults.expect(call, "one byte too much", &call.send(Some(padded.clone())), 413, "body_too_large", None);
+        faults.expect(
+            call,
+            "one byte too much",
+            &call.send(Some(padded.clone())),
+            413,
+            "body_too_large",
+            None,
+        );
         padded.remove(20);
         faults.expect(call, "as large as allowed", &call.send(Some(padded)), 422, "validation_failed", None);
     }
@@ -188,12 +219,26 @@ fn an_unknown_field_is_named_and_the_documented_example_has_no_other_fault() {
         let mut body = call.example(&document).unwrap();
         body["zzz_unknown"] = json!(true);
         let reply = call.send_json(&body);
-        faults.expect(call, "unknown field", &reply, 422, "validation_failed", Some(&["/zzz_unknown unknown_field"]));
+        faults.expect(
+            call,
+            "unknown field",
+            &reply,
+            422,
+            "validation_failed",
+            Some(&["/zzz_unknown unknown_field"]),
+        );
         // A name that must be escaped in a pointer.
         let mut body = call.example(&document).unwrap();
         body["a/b~c"] = Value::Null;
         let reply = call.send_json(&body);
-        faults.expect(call, "escaped field", &reply, 422, "validation_failed", Some(&["/a~1b~0c unknown_field"]));
+        faults.expect(
+            call,
+            "escaped field",
+            &reply,
+            422,
+            "validation_failed",
+            Some(&["/a~1b~0c unknown_field"]),
+        );
     }
     faults.finish();
 }
@@ -207,11 +252,20 @@ fn ids_that_are_none_are_named() {
     let mut count = 0;
     for call in calls.iter().filter(|call| call.path.contains("{id}")) {
         count += 1;
-        for bad in ["not-a-uuid", "0", "0193a000-0000-7000-8000-00000001400x", "%00", "%ff", "%2e%2e", "'", "字"] {
+        for bad in
+            ["not-a-uuid", "0", "0193a000-0000-7000-8000-00000001400x", "%00", "%ff", "%2e%2e", "'", "字"]
+        {
             let bad = bad.replace('字', "%E5%AD%97");
             let path = concrete(&call.path.replace("{id}", &bad));
             let reply = call.client.send(&call.method, &path, call.example_bytes(&document));
-            faults.expect(call, &format!("id {bad}"), &reply, 400, "invalid_parameter", Some(&["id invalid_format"]));
+            faults.expect(
+                call,
+                &format!("id {bad}"),
+                &reply,
+                400,
+                "invalid_parameter",
+                Some(&["id invalid_format"]),
+            );
         }
     }
     assert!(count > 50, "the test has looked at only {count} operations");
@@ -223,11 +277,24 @@ fn odd_codes_and_years_in_paths_do_no_harm() {
     let app = TestApp::spawn();
     let document = beian::openapi::document();
     let mut faults = Faults::default();
-    for call in calls(&app, &document).iter().filter(|call| call.path.contains('{') && !call.path.contains("{id}")) {
+    for call in
+        calls(&app, &document).iter().filter(|call| call.path.contains('{') && !call.path.contains("{id}"))
+    {
         for parameter in call.parameters("path") {
             let name = format!("{{{}}}", parameter["name"].as_str().unwrap());
             let long = "x".repeat(3000);
-            for bad in ["%00", "%ff", "a%00b", "%E5%AD%97", "'", "-1", "99999999999999999999", "0", "%2F", long.as_str()] {
+            for bad in [
+                "%00",
+                "%ff",
+                "a%00b",
+                "%E5%AD%97",
+                "'",
+                "-1",
+                "99999999999999999999",
+                "0",
+                "%2F",
+                long.as_str(),
+            ] {
                 let path = concrete(&call.path.replace(&name, bad));
                 let reply = call.client.send(&call.method, &path, call.example_bytes(&document));
                 faults.judge(call, &format!("{name} {bad:.20}"), &reply);
@@ -254,15 +321,36 @@ fn query_parameters_are_checked() {
             call.client.send(&call.method, &path, call.example_bytes(&document))
         };
         let unknown = get("zzz_unknown=1");
-        faults.expect(call, "unknown", &unknown, 400, "invalid_parameter", Some(&["zzz_unknown unknown_parameter"]));
+        faults.expect(
+            call,
+            "unknown",
+            &unknown,
+            400,
+            "invalid_parameter",
+            Some(&["zzz_unknown unknown_parameter"]),
+        );
         if call.has_parameter("query", "limit") {
             for bad in ["0", "101", "-1", "x", "", "1.5", "999999999999"] {
-                faults.expect(call, &format!("limit {bad:?}"), &get(&format!("limit={bad}")), 400, "invalid_parameter", None);
+                faults.expect(
+                    call,
+                    &format!("limit {bad:?}"),
+                    &get(&format!("limit={bad}")),
+                    400,
+                    "invalid_parameter",
+                    None,
+                );
             }
         }
         if call.has_parameter("query", "cursor") {
             for bad in ["x", "e30", "AAAA", "%E5%AD%97"] {
-                faults.expect(call, &format!("cursor {bad}"), &get(&format!("cursor={bad}")), 400, "invalid_cursor", None);
+                faults.expect(
+                    call,
+                    &format!("cursor {bad}"),
+                    &get(&format!("cursor={bad}")),
+                    400,
+                    "invalid_cursor",
+                    None,
+                );
             }
         }
         for parameter in call.parameters("query") {
@@ -270,9 +358,28 @@ fn query_parameters_are_checked() {
             // PostgreSQL knows no such text.
             let place = format!("{name} invalid_format");
             let nul = get(&format!("{name}=a%00b"));
-            faults.expect(call, &format!("{name} with U+0000"), &nul, 400, "invalid_parameter", Some(&[place.as_str()]));
+            faults.expect(
+                call,
+                &format!("{name} with U+0000"),
+                &nul,
+                400,
+                "invalid_parameter",
+                Some(&[place.as_str()]),
+            );
             let long = "9".repeat(3000);
-            for bad in ["", "%00", "%ff", "%25", "'", "_", ",", "-1", "9999-99-99", "2026-01-01T00:00:00", long.as_str()] {
+            for bad in [
+                "",
+                "%00",
+                "%ff",
+                "%25",
+                "'",
+                "_",
+                ",",
+                "-1",
+                "9999-99-99",
+                "2026-01-01T00:00:00",
+                long.as_str(),
+            ] {
                 faults.judge(call, &format!("{name}={bad:.20}"), &get(&format!("{name}={bad}")));
             }
             let twice = get(&format!("{name}=1&{name}=1"));
@@ -301,7 +408,14 @@ fn headers_are_checked() {
                 let client = call.client.with(name, *value);
                 let reply = client.send(&call.method, &concrete(&call.path), call.example_bytes(&document));
                 let place = format!("{name} invalid_format");
-                faults.expect(call, &format!("{name}: {value:.20}"), &reply, 400, "invalid_header", Some(&[place.as_str()]));
+                faults.expect(
+                    call,
+                    &format!("{name}: {value:.20}"),
+                    &reply,
+                    400,
+                    "invalid_header",
+                    Some(&[place.as_str()]),
+                );
             }
         }
     }
@@ -312,12 +426,17 @@ fn headers_are_checked() {
 fn the_token_form_refuses_what_it_cannot_read() {
     let app = TestApp::spawn_with(&[("SWAGGER_PASSWORD_LOGIN", "true")]);
     let form = app.anonymous().with("Content-Type", "application/x-www-form-urlencoded");
-    let post = |client: &Client, body: &str| client.send("POST", "/oauth/token", Some(body.as_bytes().to_vec()));
+    let post =
+        |client: &Client, body: &str| client.send("POST", "/oauth/token", Some(body.as_bytes().to_vec()));
     post(&app.anonymous(), "{}").expect_problem(415, "unsupported_media_type");
     for body in ["", "grant_type", "%ff=%ff", "grant_type=password", "grant_type=password&username=a"] {
-        post(&form, body).expect_problem(400, if body == "grant_type" { "unsupported_grant_type" } else { "invalid_parameter" });
+        post(&form, body).expect_problem(
+            400,
+            if body == "grant_type" { "unsupported_grant_type" } else { "invalid_parameter" },
+        );
     }
-    post(&form, "grant_type=password&username=demo-applicant&password=wrong").expect_problem(400, "invalid_grant");
+    post(&form, "grant_type=password&username=demo-applicant&password=wrong")
+        .expect_problem(400, "invalid_grant");
     let long = format!("grant_type=password&username={}&password=x", "u".repeat(65));
     post(&form, &long).expect_problem(400, "invalid_parameter");
     let huge = format!("grant_type=password&username=a&password={}", "x".repeat(300_000));
@@ -419,14 +538,20 @@ fn one_character_more_than_documented_is_refused_at_its_place_and_as_many_as_doc
             let what = format!("{place} with {} characters", max + 1);
             faults.judge(call, &what, &reply);
             if reply.status != 422 || !reply.faults().contains(&format!("{place} too_long")) {
-                faults.0.insert(format!("{} {what}", call.name), format!("{} {:?}", reply.status, reply.faults()));
+                faults.0.insert(
+                    format!("{} {what}", call.name),
+                    format!("{} {:?}", reply.status, reply.faults()),
+                );
             }
             put(&mut body, &steps, json!("字".repeat(max)));
             let reply = call.send_json(&body);
             let what = format!("{place} with {max} characters");
             faults.judge(call, &what, &reply);
             if reply.status == 422 && reply.faults().contains(&format!("{place} too_long")) {
-                faults.0.insert(format!("{} {what}", call.name), "is refused, though as long as documented".to_owned());
+                faults.0.insert(
+                    format!("{} {what}", call.name),
+                    "is refused, though as long as documented".to_owned(),
+                );
             }
         }
     }
@@ -455,13 +580,23 @@ fn unbounded(document: &Value, schema: &Value, steps: &mut Vec<Step>, into: &mut
     for form in schema["oneOf"].as_array().into_iter().flatten() {
         unbounded(document, form, steps, into);
     }
-    let is_text = schema["type"] == "string" || schema["type"].as_array().is_some_and(|kinds| kinds.contains(&json!("string")));
-    let is_fixed_format = schema["format"].as_str().is_some_and(|format| ["uuid", "date", "date-time"].contains(&format));
+    let is_text = schema["type"] == "string"
+        || schema["type"].as_array().is_some_and(|kinds| kinds.contains(&json!("string")));
+    let is_fixed_format =
+        schema["format"].as_str().is_some_and(|format| ["uuid", "date", "date-time"].contains(&format));
     // A pattern from end to end without a repetition that is open upwards says how long a text can be.
     let is_closed_pattern = schema["pattern"].as_str().is_some_and(|pattern| {
-        pattern.starts_with('^') && pattern.ends_with('$') && !pattern.contains(['+', '.', ',']) && !pattern.replace("*]", "").contains('*')
+        pattern.starts_with('^')
+            && pattern.ends_with('$')
+            && !pattern.contains(['+', '.', ','])
+            && !pattern.replace("*]", "").contains('*')
     });
-    if is_text && schema.get("maxLength").is_none() && schema.get("enum").is_none() && !is_fixed_format && !is_closed_pattern {
+    if is_text
+        && schema.get("maxLength").is_none()
+        && schema.get("enum").is_none()
+        && !is_fixed_format
+        && !is_closed_pattern
+    {
         into.push(pointer(steps));
     }
     if let Some(items) = schema.get("items") {

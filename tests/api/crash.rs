@@ -102,7 +102,10 @@ impl Site {
             if let Some(status) = server.child.try_wait().unwrap() {
                 panic!("the server ended at its start with {status}: {}", self.log());
             }
-            fs::read_to_string(&address).ok().filter(|text| text.ends_with('\n')).map(|text| text.trim().to_owned())
+            fs::read_to_string(&address)
+                .ok()
+                .filter(|text| text.ends_with('\n'))
+                .map(|text| text.trim().to_owned())
         });
         server
     }
@@ -195,11 +198,12 @@ fn create_and_kill(site: &Site) -> (String, String) {
         #[diesel(sql_type = Text)]
         id: String,
     }
-    let events: Vec<Event> =
-        diesel::sql_query("SELECT id::text AS id FROM filing_events WHERE type = 'filing.created' AND filing_id = $1::uuid")
-            .bind::<Text, _>(&filing)
-            .load(&mut site.conn())
-            .unwrap();
+    let events: Vec<Event> = diesel::sql_query(
+        "SELECT id::text AS id FROM filing_events WHERE type = 'filing.created' AND filing_id = $1::uuid",
+    )
+    .bind::<Text, _>(&filing)
+    .load(&mut site.conn())
+    .unwrap();
     assert_eq!(events.len(), 1, "the event is committed with the filing");
     let event = events.into_iter().next().unwrap().id;
     assert_eq!(site.fan_outs(&event), [job("pending", 0)], "the job is committed with the event");

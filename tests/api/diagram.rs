@@ -24,7 +24,9 @@ struct Step {
 
 fn steps() -> Vec<Step> {
     let mut steps = Vec::new();
-    for (from, action) in Status::ALL.iter().flat_map(|status| Action::ALL.iter().map(move |action| (*status, *action))) {
+    for (from, action) in
+        Status::ALL.iter().flat_map(|status| Action::ALL.iter().map(move |action| (*status, *action)))
+    {
         let usual = |side: &Side| decide(from, action, *side, &permissive());
         let sides: Vec<Side> = Side::ALL.iter().copied().filter(|side| usual(side).is_ok()).collect();
         let Some(side) = sides.first().copied() else { continue };
@@ -102,8 +104,13 @@ fn statuses(text: &mut String) {
             None => String::new(),
         };
         let expires = if status.expires() { "after 45 days" } else { "" };
-        writeln!(text, "| `{status}` | {} | {} | {deadline} | {expires} |", status_zh(status), mark(status.is_editable()))
-            .unwrap();
+        writeln!(
+            text,
+            "| `{status}` | {} | {} | {deadline} | {expires} |",
+            status_zh(status),
+            mark(status.is_editable())
+        )
+        .unwrap();
     }
 }
 

@@ -22,7 +22,8 @@ pub fn operations(document: &Value) -> Vec<(String, String, Value)> {
 
 #[test]
 fn the_committed_document_is_the_one_that_the_program_makes() {
-    let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json")).unwrap_or_default();
+    let committed = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi/openapi.json"))
+        .unwrap_or_default();
     assert!(
         committed == beian::openapi::text(),
         "openapi/openapi.json is not what the program makes; run: cargo run -- openapi > openapi/openapi.json"
@@ -46,17 +47,29 @@ fn every_operation_is_described() {
     for (path, method, operation) in operations(&document()) {
         let name = format!("{method} {path}");
         let id = operation["operationId"].as_str().unwrap();
-        assert!(id.chars().next().unwrap().is_ascii_lowercase() && id.chars().all(char::is_alphanumeric), "{id}");
+        assert!(
+            id.chars().next().unwrap().is_ascii_lowercase() && id.chars().all(char::is_alphanumeric),
+            "{id}"
+        );
         let summary = operation["summary"].as_str().unwrap_or_default();
         assert!(!summary.is_empty() && summary.chars().count() <= 60, "{name}: summary {summary:?}");
-        assert!(operation["description"].as_str().is_some_and(|text| text.len() > 20), "{name} has no description");
+        assert!(
+            operation["description"].as_str().is_some_and(|text| text.len() > 20),
+            "{name} has no description"
+        );
         assert_eq!(operation["tags"].as_array().map(Vec::len), Some(1), "{name}: one tag");
         assert!(operation["security"].is_array(), "{name}: security");
         for (status, reply) in operation["responses"].as_object().unwrap() {
-            assert!(!reply["description"].as_str().unwrap_or_default().is_empty(), "{name} {status}: no description");
+            assert!(
+                !reply["description"].as_str().unwrap_or_default().is_empty(),
+                "{name} {status}: no description"
+            );
             if status.starts_with('4') || status.starts_with('5') {
                 let problem = &reply["content"]["application/problem+json"];
-                assert!(problem["examples"].as_object().is_some_and(|list| !list.is_empty()), "{name} {status}: no example");
+                assert!(
+                    problem["examples"].as_object().is_some_and(|list| !list.is_empty()),
+                    "{name} {status}: no example"
+                );
             }
         }
     }
@@ -65,7 +78,8 @@ fn every_operation_is_described() {
 #[test]
 fn tags_of_operations_are_declared() {
     let document = document();
-    let declared: BTreeSet<&str> = document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
+    let declared: BTreeSet<&str> =
+        document["tags"].as_array().unwrap().iter().map(|tag| tag["name"].as_str().unwrap()).collect();
     for (path, method, operation) in operations(&document) {
         let tag = operation["tags"][0].as_str().unwrap();
         assert!(declared.contains(tag), "{method} {path}: {tag}");
@@ -81,7 +95,8 @@ fn references_resolve_and_nothing_is_left_over() {
             referred.insert(target.trim_start_matches("#/components/schemas/").to_owned());
         }
     });
-    let schemas: BTreeSet<String> = document["components"]["schemas"].as_object().unwrap().keys().cloned().collect();
+    let schemas: BTreeSet<String> =
+        document["components"]["schemas"].as_object().unwrap().keys().cloned().collect();
     assert_eq!(referred.difference(&schemas).collect::<Vec<_>>(), Vec::<&String>::new(), "dangling");
     assert_eq!(schemas.difference(&referred).collect::<Vec<_>>(), Vec::<&String>::new(), "unused");
 }
@@ -122,7 +137,10 @@ fn request_bodies_refuse_unknown_fields_and_have_an_example() {
         if schema["additionalProperties"] != false {
             missing.insert(format!("{method} {path}: {name}"), "takes unknown fields");
         }
-        if schema.get("example").is_none() && schema.get("examples").is_none() && body.get("example").is_none() {
+        if schema.get("example").is_none()
+            && schema.get("examples").is_none()
+            && body.get("example").is_none()
+        {
             missing.insert(format!("{method} {path} {name}"), "has no example");
         }
     }
@@ -138,7 +156,9 @@ fn walk(node: &Value, place: &str, visit: &mut impl FnMut(&str, &Value)) {
                 walk(value, &format!("{place}/{name}"), visit);
             }
         }),
-        Value::Array(items) => items.iter().enumerate().for_each(|(i, value)| walk(value, &format!("{place}/{i}"), visit)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(i, value)| walk(value, &format!("{place}/{i}"), visit))
+        }
         _ => {}
     }
 }

@@ -24,7 +24,8 @@ fn picture_3_a_change_starts_as_a_copy_of_the_filed_data() {
     applicant.post("/v1/filings", body).expect_problem(409, "live_filing_exists");
     let website = applicant.get("/v1/websites").expect_status(200);
     let actions = website.at("/items/0/next_actions");
-    let start = actions.as_array().unwrap().iter().find(|action| action["action"] == "start_website_change").unwrap();
+    let start =
+        actions.as_array().unwrap().iter().find(|action| action["action"] == "start_website_change").unwrap();
     assert_eq!(start["is_enabled"], false);
     assert_eq!(website.at("/items/0/live_filing_id"), filing.at("/id"));
     app.run_jobs();
@@ -52,10 +53,15 @@ fn picture_4_edits_are_merged_and_nothing_is_lost() {
     let reply = applicant.with("If-Match", &tag).patch(&path, bad).expect_problem(422, "validation_failed");
     assert_eq!(
         reply.faults(),
-        ["/website/nme unknown_field", "/website/remark wrong_type", "/website/responsible_person/mobile wrong_type"]
+        [
+            "/website/nme unknown_field",
+            "/website/remark wrong_type",
+            "/website/responsible_person/mobile wrong_type"
+        ]
     );
     let masked = json!({ "website": { "responsible_person": { "mobile": "139****2001" } } });
-    let reply = applicant.with("If-Match", &tag).patch(&path, masked).expect_problem(422, "validation_failed");
+    let reply =
+        applicant.with("If-Match", &tag).patch(&path, masked).expect_problem(422, "validation_failed");
     assert_eq!(reply.faults(), ["/website/responsible_person/mobile masked_value"]);
     // The diff shows exactly what was changed.
     let diff = applicant.get(&format!("{path}/diff")).expect_status(200);
@@ -82,7 +88,11 @@ fn picture_6_check_tells_every_problem_at_once_and_submit_refuses_the_same() {
     assert_eq!(check.at("/can_submit"), false);
     let findings = check.at("/findings");
     let has = |pointer: &str| {
-        findings.as_array().unwrap().iter().any(|finding| finding["pointer"] == pointer && finding["severity"] == "error")
+        findings
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|finding| finding["pointer"] == pointer && finding["severity"] == "error")
     };
     for pointer in [
         "/website/name",
@@ -158,7 +168,9 @@ fn a_withdrawn_filing_is_a_draft_again_and_can_be_given_up() {
     applicant.act(&format!("{path}/abandon")).expect_status(200).expect("/status", "abandoned");
     // The place is free again.
     let website = filing.website_id.clone();
-    applicant.post("/v1/filings", json!({ "kind": "website_change", "website_id": website })).expect_status(201);
+    applicant
+        .post("/v1/filings", json!({ "kind": "website_change", "website_id": website }))
+        .expect_status(201);
     app.run_jobs();
 }
 
@@ -283,7 +295,8 @@ fn reveal_gives_the_owner_clear_text_and_leaves_a_trace() {
 fn a_list_is_paged_by_a_cursor_that_belongs_to_its_filter() {
     let app = TestApp::spawn();
     for number in 1..=3 {
-        let login = if number == 1 { "demo-applicant".to_owned() } else { format!("demo-applicant-{number}") };
+        let login =
+            if number == 1 { "demo-applicant".to_owned() } else { format!("demo-applicant-{number}") };
         app.advance(chrono::Duration::seconds(1));
         let website = format!("0193a000-0000-7000-8000-00000001400{number}");
         let body = json!({ "kind": "website_change", "website_id": website });
@@ -297,7 +310,9 @@ fn a_list_is_paged_by_a_cursor_that_belongs_to_its_filter() {
     let second = support.get(&format!("/v1/filings?limit=2&cursor={cursor}")).expect_status(200);
     assert_eq!(second.at("/has_more"), false);
     assert_ne!(first.at("/items/1/id"), second.at("/items/0/id"));
-    support.get(&format!("/v1/filings?limit=2&status=draft&cursor={cursor}")).expect_problem(400, "invalid_cursor");
+    support
+        .get(&format!("/v1/filings?limit=2&status=draft&cursor={cursor}"))
+        .expect_problem(400, "invalid_cursor");
     support.get("/v1/filings?nonsense=1").expect_problem(400, "invalid_parameter");
     support.get("/v1/filings?limit=0").expect_problem(400, "invalid_parameter");
     support.get("/v1/filings/nonsense").expect_problem(400, "invalid_parameter");

@@ -1,6 +1,5 @@
 //! All integration tests: one binary, so that they link once.
 
-mod shortcuts;
 mod support;
 
 mod accounts;
@@ -26,6 +25,7 @@ mod oversight;
 mod photo_verifications;
 mod reviews;
 mod schema_drift;
+mod shortcuts;
 mod storage_contract;
 mod users;
 mod websites;

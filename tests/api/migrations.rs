@@ -108,7 +108,9 @@ fn each_down_undoes_its_up_and_all_go_up_again() {
     let whole = schema(&mut conn);
     assert!(whole.len() > 300, "the schema has only {} parts", whole.len());
     for (migration, (schema_before, tables_before)) in migrations.iter().zip(&before).rev() {
-        let version = conn.revert_last_migration(MIGRATIONS).unwrap_or_else(|error| panic!("{} down: {error}", migration.name()));
+        let version = conn
+            .revert_last_migration(MIGRATIONS)
+            .unwrap_or_else(|error| panic!("{} down: {error}", migration.name()));
         assert_eq!(version, migration.name().version().as_owned(), "downs run in the reverse order");
         let left: Vec<String> = tables(&mut conn).difference(tables_before).cloned().collect();
         assert!(left.is_empty(), "{} down leaves {left:?}", migration.name());
@@ -147,7 +149,9 @@ fn migrating_twice_changes_nothing() {
     prepare_database(&database.url, &clock).unwrap();
     let mut conn = database.connect();
     let (schema_before, rows_before) = (schema(&mut conn), rows(&mut conn));
-    assert!(rows_before.iter().any(|line| line.starts_with("catalogue_rows: ") && !line.contains(": 0 rows")));
+    assert!(
+        rows_before.iter().any(|line| line.starts_with("catalogue_rows: ") && !line.contains(": 0 rows"))
+    );
     // Later, so that a row that is written again would show.
     clock.advance(Duration::days(1));
     prepare_database(&database.url, &clock).unwrap();

@@ -20,7 +20,8 @@ const INITIAL: [&str; 9] = [
     "pre_approvals",
     "materials",
 ];
-const PHOTO: [&str; 5] = ["same_person", "centred_upper_body", "whole_backdrop", "season_clothes", "authentic"];
+const PHOTO: [&str; 5] =
+    ["same_person", "centred_upper_body", "whole_backdrop", "season_clothes", "authentic"];
 
 /// A filing in initial review and the address of its task.
 fn waiting(app: &TestApp) -> (String, String) {
@@ -45,7 +46,8 @@ fn submitted_by(app: &TestApp, number: u32) -> String {
     let filing = applicant.post("/v1/filings", body).expect_status(201);
     let path = format!("/v1/filings/{}", filing.text("/id"));
     let change = json!({ "website": { "remark": "备注有变" } });
-    let edited = applicant.with("If-Match", filing.header("etag").unwrap()).patch(&path, change).expect_status(200);
+    let edited =
+        applicant.with("If-Match", filing.header("etag").unwrap()).patch(&path, change).expect_status(200);
     applicant
         .with("If-Match", edited.header("etag").unwrap())
         .post(&format!("{path}/submit"), app.make().acceptance())
@@ -85,12 +87,18 @@ fn pictures_7_and_8_a_task_is_claimed_rejected_with_reasons_and_comes_back_with_
     assert_eq!(seen.at("/changes_against_filed/0/pointer"), "/website/name");
     assert_eq!(seen.at("/changes_against_last_revision"), Value::Null);
     let claimed = reviewer.act(&format!("{task}/claim")).expect_status(200);
-    claimed.expect("/state", "claimed").expect("/claimed_by/display_name", "审核员一").expect("/next_actions/0/action", "approve");
+    claimed
+        .expect("/state", "claimed")
+        .expect("/claimed_by/display_name", "审核员一")
+        .expect("/next_actions/0/action", "approve");
     let filing_seen = reviewer.get(&format!("/v1/filings/{filing}")).expect_status(200);
     assert_eq!(filing_seen.at("/next_actions/0/operation_id"), "approveReview");
     let body = json!({ "items": [name_item()], "note": "请修改后重新提交" });
     let rejected = reviewer.post(&format!("{task}/reject"), body.clone()).expect_status(200);
-    rejected.expect("/state", "rejected").expect("/next_actions", json!([])).expect("/filing/status", "initial_rejected");
+    rejected
+        .expect("/state", "rejected")
+        .expect("/next_actions", json!([]))
+        .expect("/filing/status", "initial_rejected");
     // The applicant reads each reason, and no name of anybody.
     let applicant = app.applicant();
     let path = format!("/v1/filings/{filing}");
@@ -106,7 +114,8 @@ fn pictures_7_and_8_a_task_is_claimed_rejected_with_reasons_and_comes_back_with_
             "website": { "name": name },
             "rejection_replies": [{ "item_id": item, "reply": "已改名" }],
         });
-        let edited = applicant.with("If-Match", shown.header("etag").unwrap()).patch(&path, change).expect_status(200);
+        let edited =
+            applicant.with("If-Match", shown.header("etag").unwrap()).patch(&path, change).expect_status(200);
         applicant
             .with("If-Match", edited.header("etag").unwrap())
             .post(&format!("{path}/submit"), app.make().acceptance())
@@ -122,7 +131,11 @@ fn pictures_7_and_8_a_task_is_claimed_rejected_with_reasons_and_comes_back_with_
     assert_eq!(rejected.at("/rejections/1/items/0/is_repeated"), true);
     // The same reason on the same field twice: the third round is for a senior reviewer.
     let task = resubmit("云上花店花艺之家");
-    reviewer.get(&task).expect_status(200).expect("/is_escalated", true).expect("/next_actions/0/is_enabled", false);
+    reviewer
+        .get(&task)
+        .expect_status(200)
+        .expect("/is_escalated", true)
+        .expect("/next_actions/0/is_enabled", false);
     reviewer.act(&format!("{task}/claim")).expect_problem(403, "escalated");
     reviewer.post("/v1/reviews/claim-next", json!({})).expect_problem(409, "nothing_to_claim");
     let senior = app.senior_reviewer();
@@ -153,7 +166,8 @@ fn an_approval_needs_the_whole_checklist_and_is_done_once_per_key() {
     let again = keyed.post(&approve, json!({ "checklist": INITIAL })).expect_status(200);
     assert_eq!(again.header("idempotency-replayed").as_deref(), Some("true"));
     assert_eq!(status_of(&app, &filing), "photo_required");
-    let closed = reviewer.post(&approve, json!({ "checklist": INITIAL })).expect_problem(409, "invalid_transition");
+    let closed =
+        reviewer.post(&approve, json!({ "checklist": INITIAL })).expect_problem(409, "invalid_transition");
     assert_eq!(closed.at("/current_status"), "approved");
     let audit = app.user("demo-auditor").get("/v1/audit-events?action=review.approved").expect_status(200);
     assert_eq!(audit.at("/items/0/filing_id"), filing.as_str());
@@ -214,10 +228,12 @@ fn a_lapsed_lease_still_decides_unless_another_took_the_task_and_the_draft_survi
     let (filing, task) = waiting(&app);
     let (one, other) = (app.reviewer(), app.other_reviewer());
     one.act(&format!("{task}/claim")).expect_status(200);
-    let draft = json!({ "checklist": ["site_name"], "items": [{ "code": "SITE_NAME_INVALID" }], "note": "待核对" });
+    let draft =
+        json!({ "checklist": ["site_name"], "items": [{ "code": "SITE_NAME_INVALID" }], "note": "待核对" });
     one.put(&format!("{task}/draft"), draft.clone()).expect_status(200).expect("/draft/note", "待核对");
     other.put(&format!("{task}/draft"), draft).expect_problem(409, "claimed_by_another");
-    one.put(&format!("{task}/draft"), json!({ "checklist": ["nonsense"] })).expect_problem(422, "validation_failed");
+    one.put(&format!("{task}/draft"), json!({ "checklist": ["nonsense"] }))
+        .expect_problem(422, "validation_failed");
     app.advance(Duration::minutes(29));
     one.act(&format!("{task}/renew")).expect_status(200);
     app.advance(Duration::minutes(29));
@@ -235,7 +251,10 @@ fn a_lapsed_lease_still_decides_unless_another_took_the_task_and_the_draft_survi
     late.expect_problem(409, "claimed_by_another").expect("/claimed_by", "审核员二");
     one.act(&format!("{task}/release")).expect_problem(409, "claimed_by_another");
     app.advance(Duration::hours(3));
-    other.post(&format!("{task}/approve"), json!({ "checklist": INITIAL })).expect_status(200).expect("/draft", Value::Null);
+    other
+        .post(&format!("{task}/approve"), json!({ "checklist": INITIAL }))
+        .expect_status(200)
+        .expect("/draft", Value::Null);
     assert_eq!(status_of(&app, &filing), "photo_required");
     // Both may open the files from now on.
     let holders: i64 = review_task_holders::table.count().get_result(&mut app.conn()).unwrap();
@@ -264,7 +283,10 @@ fn nobody_reviews_a_filing_that_they_worked_on() {
     one.post("/v1/reviews/claim-next", json!({})).expect_problem(409, "nothing_to_claim");
     one.get(&task).expect_status(200).expect("/next_actions/0/blocked_by/0/code", "own_filing");
     let assign = json!({ "user_id": "0193a000-0000-7000-8000-000000011003" });
-    let reply = app.senior_reviewer().post(&format!("{task}/assign"), assign).expect_problem(422, "validation_failed");
+    let reply = app
+        .senior_reviewer()
+        .post(&format!("{task}/assign"), assign)
+        .expect_problem(422, "validation_failed");
     assert_eq!(reply.faults(), ["/user_id separation_of_duties"]);
     // And at the decision again.
     other.act(&format!("{task}/claim")).expect_status(200);
@@ -288,8 +310,14 @@ fn a_senior_assigns_and_releases() {
     let logistics = json!({ "user_id": "0193a000-0000-7000-8000-000000011006" });
     let reply = senior.post(&assign, logistics).expect_problem(422, "validation_failed");
     assert_eq!(reply.faults(), ["/user_id not_a_reviewer"]);
-    senior.post(&assign, to_other).expect_status(200).expect("/state", "open").expect("/assigned_to/display_name", "审核员二");
-    one.act(&format!("{task}/claim")).expect_problem(409, "assigned_to_another").expect("/assigned_to", "审核员二");
+    senior
+        .post(&assign, to_other)
+        .expect_status(200)
+        .expect("/state", "open")
+        .expect("/assigned_to/display_name", "审核员二");
+    one.act(&format!("{task}/claim"))
+        .expect_problem(409, "assigned_to_another")
+        .expect("/assigned_to", "审核员二");
     one.post("/v1/reviews/claim-next", json!({})).expect_problem(409, "nothing_to_claim");
     other.post("/v1/reviews/claim-next", json!({})).expect_status(200);
     let released = senior.act(&format!("{task}/release")).expect_status(200);
@@ -309,7 +337,10 @@ fn every_fault_of_a_rejection_is_told_with_its_place() {
     let reject = |items: Value| reviewer.post(&format!("{task}/reject"), json!({ "items": items }));
     assert_eq!(reject(json!([])).expect_problem(422, "validation_failed").faults(), ["/items too_few_items"]);
     let many: Vec<_> = (0..51).map(|_| name_item()).collect();
-    assert_eq!(reject(json!(many)).expect_problem(422, "validation_failed").faults(), ["/items too_many_items"]);
+    assert_eq!(
+        reject(json!(many)).expect_problem(422, "validation_failed").faults(),
+        ["/items too_many_items"]
+    );
     let bad = json!([
         { "target_kind": "field", "pointer": "/website/nonsense", "code": "NONSENSE", "reason": "x" },
         { "target_kind": "material", "material_code": "nonsense", "code": "SITE_NAME_INVALID", "reason": "x" },
@@ -346,7 +377,9 @@ fn reviewers_see_masked_data_and_others_no_reviews_at_all() {
         stranger.act(&format!("{task}/claim")).expect_problem(403, "forbidden");
     }
     app.reviewer().get("/v1/reviews/0193a000-0000-7000-8000-000000017999").expect_problem(404, "not_found");
-    app.reviewer().act("/v1/reviews/0193a000-0000-7000-8000-000000017999/claim").expect_problem(404, "not_found");
+    app.reviewer()
+        .act("/v1/reviews/0193a000-0000-7000-8000-000000017999/claim")
+        .expect_problem(404, "not_found");
     // Notes stay among staff.
     let notes = format!("/v1/filings/{filing}/notes");
     let note = app.reviewer().post(&notes, json!({ "body": "已电话核实" })).expect_status(201);
@@ -367,10 +400,18 @@ fn the_queue_is_filtered_paged_and_counted() {
     let first = reviewer.get("/v1/reviews?limit=2").expect_status(200);
     assert_eq!((first.at("/has_more"), first.at("/items/0/overdue")), (json!(true), json!(false)));
     let cursor = first.text("/next_cursor");
-    reviewer.get(&format!("/v1/reviews?limit=2&cursor={cursor}")).expect_status(200).expect("/items/1", Value::Null);
-    reviewer.get(&format!("/v1/reviews?stage=photo_review&cursor={cursor}")).expect_problem(400, "invalid_cursor");
+    reviewer
+        .get(&format!("/v1/reviews?limit=2&cursor={cursor}"))
+        .expect_status(200)
+        .expect("/items/1", Value::Null);
+    reviewer
+        .get(&format!("/v1/reviews?stage=photo_review&cursor={cursor}"))
+        .expect_problem(400, "invalid_cursor");
     let count = |query: &str| {
-        reviewer.get(&format!("/v1/reviews?{query}")).expect_status(200).json()["items"].as_array().unwrap().len()
+        reviewer.get(&format!("/v1/reviews?{query}")).expect_status(200).json()["items"]
+            .as_array()
+            .unwrap()
+            .len()
     };
     reviewer.post("/v1/reviews/claim-next", json!({ "province_code": "310000" })).expect_status(200);
     assert_eq!(count("claimed_by=me"), 1);
@@ -463,7 +504,10 @@ fn a_bad_photo_is_taken_again_and_wrong_data_go_back_to_the_form() {
     let app = TestApp::spawn();
     let (filing, task) = photo_in_review(&app);
     let body = json!({ "items": [blurred, name_item()] });
-    app.reviewer().post(&format!("{task}/reject"), body).expect_status(200).expect("/filing/status", "initial_rejected");
+    app.reviewer()
+        .post(&format!("{task}/reject"), body)
+        .expect_status(200)
+        .expect("/filing/status", "initial_rejected");
     assert_eq!(status_of(&app, &filing), "initial_rejected");
     assert_eq!(photo_state(&app), "cancelled");
     app.run_jobs();

@@ -21,7 +21,8 @@ type Tables = BTreeMap<String, Table>;
 /// The type of a column as the database calls it. A type that is not listed here is shown as diesel names it, and thus
 /// told as a difference.
 fn database_type(diesel: &str) -> Column {
-    let (inner, is_nullable) = match diesel.strip_prefix("Nullable<").and_then(|rest| rest.strip_suffix('>')) {
+    let (inner, is_nullable) = match diesel.strip_prefix("Nullable<").and_then(|rest| rest.strip_suffix('>'))
+    {
         Some(inner) => (inner, true),
         None => (diesel, false),
     };
@@ -125,14 +126,20 @@ fn differences(written: &Tables, migrated: &Tables) -> Vec<String> {
             continue;
         };
         if table.key != real.key {
-            list.push(format!("{name}: primary key {:?} in src/schema.rs, {:?} in the database", table.key, real.key));
+            list.push(format!(
+                "{name}: primary key {:?} in src/schema.rs, {:?} in the database",
+                table.key, real.key
+            ));
         }
         for column in table.columns.keys().filter(|column| !real.columns.contains_key(*column)) {
             list.push(format!("{name}.{column}: in src/schema.rs, not in the database"));
         }
         for (column, kind) in &real.columns {
             match table.columns.get(column) {
-                None => list.push(format!("{name}.{column}: in the database ({}), not in src/schema.rs", shown(kind))),
+                None => list.push(format!(
+                    "{name}.{column}: in the database ({}), not in src/schema.rs",
+                    shown(kind)
+                )),
                 Some(own) if own != kind => list.push(format!(
                     "{name}.{column}: {} in src/schema.rs, {} in the database",
                     shown(own),
@@ -163,10 +170,24 @@ fn a_difference_of_each_kind_is_found() {
     );
     let table = |key: &[&str], columns: &[(&str, &str, bool)]| Table {
         key: key.iter().map(|name| (*name).to_owned()).collect(),
-        columns: columns.iter().map(|(name, kind, null)| ((*name).to_owned(), ((*kind).to_owned(), *null))).collect(),
+        columns: columns
+            .iter()
+            .map(|(name, kind, null)| ((*name).to_owned(), ((*kind).to_owned(), *null)))
+            .collect(),
     };
     let real = Tables::from([
-        ("a".to_owned(), table(&["id"], &[("id", "uuid", false), ("at", "date", false), ("type", "text", false), ("new", "int4", true)])),
+        (
+            "a".to_owned(),
+            table(
+                &["id"],
+                &[
+                    ("id", "uuid", false),
+                    ("at", "date", false),
+                    ("type", "text", false),
+                    ("new", "int4", true),
+                ],
+            ),
+        ),
         ("c".to_owned(), table(&["id"], &[("id", "uuid", false)])),
     ]);
     assert_eq!(

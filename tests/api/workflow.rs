@@ -39,7 +39,11 @@ pub fn flipped(flip: Flip) -> Facts {
 fn all_facts() -> impl Iterator<Item = Facts> {
     (0..1_u32 << FLIPS.len()).map(|bits| {
         let mut facts = permissive();
-        FLIPS.iter().enumerate().filter(|(i, _)| (bits >> i) & 1 == 1).for_each(|(_, (_, flip))| flip(&mut facts));
+        FLIPS
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| (bits >> i) & 1 == 1)
+            .for_each(|(_, (_, flip))| flip(&mut facts));
         facts
     })
 }
@@ -79,7 +83,9 @@ fn matrix() -> String {
         for action in Action::ALL.iter().copied() {
             let by_side: Vec<(String, String)> = Side::ALL
                 .iter()
-                .map(|side| (side_name(*side), outcome(status, &decide(status, action, *side, &permissive()))))
+                .map(|side| {
+                    (side_name(*side), outcome(status, &decide(status, action, *side, &permissive())))
+                })
                 .collect();
             if by_side.iter().all(|(_, outcome)| outcome == "refused: Status") {
                 nowhere.push(action.as_str());
@@ -94,7 +100,8 @@ fn matrix() -> String {
                     .zip(&by_side)
                     .filter_map(|(side, (name, usual))| {
                         let other = outcome(status, &decide(status, action, *side, &flipped(*flip)));
-                        (other != *usual).then(|| format!("{:<24}{name:<10}  when {word}: {other}", action.as_str()))
+                        (other != *usual)
+                            .then(|| format!("{:<24}{name:<10}  when {word}: {other}", action.as_str()))
                     })
                     .collect();
                 changed.iter().for_each(|line| writeln!(text, "{line}").unwrap());
@@ -139,13 +146,7 @@ fn domain_rows() -> &'static [Row] {
         // 5, 6, 6b
         (&[S::InitialReview], A::RejectInitialReview, REVIEWER, None, Some(S::InitialRejected)),
         (&[S::InitialReview], A::ApproveInitialReview, REVIEWER, None, Some(S::PhotoRequired)),
-        (
-            &[S::InitialReview],
-            A::ApproveInitialReview,
-            REVIEWER,
-            Some(WITH_PHOTO),
-            Some(S::BureauQueued),
-        ),
+        (&[S::InitialReview], A::ApproveInitialReview, REVIEWER, Some(WITH_PHOTO), Some(S::BureauQueued)),
         // The backdrop and the upload of a photo: the status stays.
         (&[S::InitialReview, S::PhotoRequired, S::PhotoRejected], A::RequestBackdrop, OWNER, None, None),
         (&[S::PhotoRequired, S::PhotoRejected], A::UploadPhoto, OWNER, None, None),
@@ -156,13 +157,7 @@ fn domain_rows() -> &'static [Row] {
         (&[S::PhotoReview], A::ApprovePhoto, REVIEWER, None, Some(S::BureauQueued)),
         // 10, 10b
         (&[S::BureauQueued], A::AcceptAtBureau, BUREAU, None, Some(S::BureauReview)),
-        (
-            &[S::BureauQueued],
-            A::AcceptAtBureau,
-            BUREAU,
-            Some(WITH_SMS),
-            Some(S::SmsVerification),
-        ),
+        (&[S::BureauQueued], A::AcceptAtBureau, BUREAU, Some(WITH_SMS), Some(S::SmsVerification)),
         (&[S::BureauQueued, S::SmsVerification], A::RefuseAtBureau, BUREAU, None, Some(S::BureauRejected)),
         // 11, 12: reported by the gateway or the operator, or the timer.
         (&[S::SmsVerification], A::ConfirmSms, BUREAU, None, Some(S::BureauReview)),
@@ -189,7 +184,14 @@ fn domain_rows() -> &'static [Row] {
         ),
         // 17, 18
         (
-            &[S::Draft, S::InitialRejected, S::PhotoRequired, S::PhotoRejected, S::SmsFailed, S::BureauRejected],
+            &[
+                S::Draft,
+                S::InitialRejected,
+                S::PhotoRequired,
+                S::PhotoRejected,
+                S::SmsFailed,
+                S::BureauRejected,
+            ],
             A::Expire,
             SYSTEM,
             None,
@@ -230,7 +232,11 @@ fn no_combination_of_facts_opens_what_status_and_side_forbid() {
                 for action in Action::ALL {
                     let usual = decide(*status, *action, *side, &permissive());
                     if let Err(refusal @ (Refusal::Status | Refusal::Side)) = usual {
-                        assert_eq!(decide(*status, *action, *side, &facts), Err(refusal), "{action} in {status}");
+                        assert_eq!(
+                            decide(*status, *action, *side, &facts),
+                            Err(refusal),
+                            "{action} in {status}"
+                        );
                     }
                 }
             }
@@ -247,8 +253,20 @@ fn guards_refuse_with_their_own_reason() {
         (S::BureauQueued, A::Withdraw, Side::Owner, "not submission_is_queued", Refusal::AlreadySent),
         (S::InitialReview, A::RequestBackdrop, Side::Owner, "has_open_shipment", Refusal::ShipmentOpen),
         (S::PhotoRequired, A::UploadPhoto, Side::Owner, "has_live_photo", Refusal::PhotoUnderWay),
-        (S::BureauQueued, A::RefuseAtBureau, Side::Operator, "submission_is_unconfirmed", Refusal::Unconfirmed),
-        (S::SmsVerification, A::RefuseAtBureau, Side::System, "submission_is_unconfirmed", Refusal::Unconfirmed),
+        (
+            S::BureauQueued,
+            A::RefuseAtBureau,
+            Side::Operator,
+            "submission_is_unconfirmed",
+            Refusal::Unconfirmed,
+        ),
+        (
+            S::SmsVerification,
+            A::RefuseAtBureau,
+            Side::System,
+            "submission_is_unconfirmed",
+            Refusal::Unconfirmed,
+        ),
         (S::SmsFailed, A::Resend, Side::Owner, "is_changed_since_revision", Refusal::Changed),
         (S::BureauReview, A::ApproveAtBureau, Side::System, "not base_is_current", Refusal::BaseOutdated),
         (S::Draft, A::Expire, Side::System, "has_open_shipment", Refusal::ShipmentOpen),
@@ -257,7 +275,11 @@ fn guards_refuse_with_their_own_reason() {
     ];
     for (status, action, side, word, refusal) in cases {
         let flip = FLIPS.iter().find(|(known, _)| known == word).unwrap().1;
-        assert_eq!(decide(*status, *action, *side, &flipped(flip)), Err(*refusal), "{action} in {status}: {word}");
+        assert_eq!(
+            decide(*status, *action, *side, &flipped(flip)),
+            Err(*refusal),
+            "{action} in {status}: {word}"
+        );
     }
 }
 
@@ -267,7 +289,8 @@ fn every_fact_matters_somewhere() {
         let matters = Status::ALL.iter().any(|status| {
             Action::ALL.iter().any(|action| {
                 Side::ALL.iter().any(|side| {
-                    decide(*status, *action, *side, &permissive()) != decide(*status, *action, *side, &flipped(*flip))
+                    decide(*status, *action, *side, &permissive())
+                        != decide(*status, *action, *side, &flipped(*flip))
                 })
             })
         });
@@ -277,10 +300,18 @@ fn every_fact_matters_somewhere() {
 
 /// The statuses that can follow, over all sides and the facts flipped once.
 fn next(status: Status) -> BTreeSet<Status> {
-    let facts: Vec<Facts> = std::iter::once(permissive()).chain(FLIPS.iter().map(|(_, flip)| flipped(*flip))).collect();
+    let facts: Vec<Facts> =
+        std::iter::once(permissive()).chain(FLIPS.iter().map(|(_, flip)| flipped(*flip))).collect();
     let mut reached = BTreeSet::new();
-    for (action, side) in Action::ALL.iter().flat_map(|action| Side::ALL.iter().map(move |side| (*action, *side))) {
-        reached.extend(facts.iter().filter_map(|facts| decide(status, action, side, facts).ok()).map(|decision| decision.to));
+    for (action, side) in
+        Action::ALL.iter().flat_map(|action| Side::ALL.iter().map(move |side| (*action, *side)))
+    {
+        reached.extend(
+            facts
+                .iter()
+                .filter_map(|facts| decide(status, action, side, facts).ok())
+                .map(|decision| decision.to),
+        );
     }
     reached
 }
@@ -320,9 +351,17 @@ fn allowed_agrees_with_decide() {
                 let list = allowed(*status, *side, &facts);
                 for action in Action::ALL {
                     let is_allowed = decide(*status, *action, *side, &facts).is_ok();
-                    assert_eq!(list.contains(action), is_allowed, "{action} in {status} by {side:?} with {facts:?}");
+                    assert_eq!(
+                        list.contains(action),
+                        is_allowed,
+                        "{action} in {status} by {side:?} with {facts:?}"
+                    );
                 }
-                assert_eq!(list.len(), list.iter().collect::<BTreeSet<_>>().len(), "an action stands there twice");
+                assert_eq!(
+                    list.len(),
+                    list.iter().collect::<BTreeSet<_>>().len(),
+                    "an action stands there twice"
+                );
             }
         }
     }
@@ -331,13 +370,18 @@ fn allowed_agrees_with_decide() {
 #[test]
 fn each_move_tells_an_event_of_the_catalogue_and_staying_tells_nothing() {
     for facts in std::iter::once(permissive()).chain(FLIPS.iter().map(|(_, flip)| flipped(*flip))) {
-        for (status, action) in Status::ALL.iter().flat_map(|status| Action::ALL.iter().map(move |action| (*status, *action))) {
+        for (status, action) in
+            Status::ALL.iter().flat_map(|status| Action::ALL.iter().map(move |action| (*status, *action)))
+        {
             for side in Side::ALL {
                 let Ok(decision) = decide(status, action, *side, &facts) else { continue };
                 match decision.event {
                     Some(event) => {
                         assert!(data::event_type(event).is_some(), "{event} is not in the catalogue");
-                        assert_ne!(decision.to, status, "{action} in {status} tells an event and moves nothing");
+                        assert_ne!(
+                            decision.to, status,
+                            "{action} in {status} tells an event and moves nothing"
+                        );
                     }
                     None => {
                         assert_eq!(decision.to, status, "{action} in {status} moves silently");
@@ -352,7 +396,11 @@ fn each_move_tells_an_event_of_the_catalogue_and_staying_tells_nothing() {
 #[test]
 fn the_side_that_must_act_is_pressed_by_exactly_one_clock() {
     for status in Status::ALL.iter().filter(|status| status.is_live()) {
-        assert_ne!(status.expires(), status.deadline().is_some(), "{status} needs either a deadline or an expiry");
+        assert_ne!(
+            status.expires(),
+            status.deadline().is_some(),
+            "{status} needs either a deadline or an expiry"
+        );
     }
     for status in Status::ALL.iter().filter(|status| !status.is_live()) {
         assert!(!status.expires() && status.deadline().is_none() && !status.is_editable(), "{status}");

@@ -185,12 +185,27 @@ pub fn start_website_change(
     website_id: WebsiteId,
     now: DateTime<Utc>,
 ) -> ApiResult<Filing> {
-    start(conn, caller, CreateFiling { kind: "website_change".to_owned(), website_id, external_reference: None }, now)
+    start(
+        conn,
+        caller,
+        CreateFiling { kind: "website_change".to_owned(), website_id, external_reference: None },
+        now,
+    )
 }
 
-fn start(conn: &mut PgConnection, caller: &Caller, body: CreateFiling, now: DateTime<Utc>) -> ApiResult<Filing> {
+fn start(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    body: CreateFiling,
+    now: DateTime<Utc>,
+) -> ApiResult<Filing> {
     if kinds::find(&body.kind).is_none() {
-        return Err(ApiError::invalid_field("/kind", "not_in_list", "暂不支持该备案类型", "this kind is not offered"));
+        return Err(ApiError::invalid_field(
+            "/kind",
+            "not_in_list",
+            "暂不支持该备案类型",
+            "this kind is not offered",
+        ));
     }
     let website = sites::table
         .inner_join(accounts::table)
@@ -203,7 +218,10 @@ fn start(conn: &mut PgConnection, caller: &Caller, body: CreateFiling, now: Date
         ApiError::not_found().errors(vec![FieldError::new(
             Place::Pointer("/website_id".to_owned()),
             "not_found",
-            crate::kernel::i18n::Bilingual::new("该网站不存在，或不属于您", "there is no such website, or it is not yours"),
+            crate::kernel::i18n::Bilingual::new(
+                "该网站不存在，或不属于您",
+                "there is no such website, or it is not yours",
+            ),
         )])
     };
     let Some((subject_id, account_id, partner_id, province_code)) = website else { return Err(not_theirs()) };
@@ -218,7 +236,8 @@ fn start(conn: &mut PgConnection, caller: &Caller, body: CreateFiling, now: Date
     websites::model::insert(conn, content_id.0, &content)?;
     let (name, domains) = submission::copies(&content);
     let number: i64 =
-        diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>("nextval('filing_order_no_seq')")).get_result(conn)?;
+        diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>("nextval('filing_order_no_seq')"))
+            .get_result(conn)?;
     let filing = diesel::insert_into(filings::table)
         .values((
             filings::id.eq(FilingId::new()),
@@ -256,13 +275,14 @@ fn start(conn: &mut PgConnection, caller: &Caller, body: CreateFiling, now: Date
 fn name_taken(error: diesel::result::Error) -> ApiError {
     match violated_constraint(&error) {
         Some("filings_live_subject_key") => ApiError::new(&codes::LIVE_FILING_EXISTS),
-        Some("filings_partner_reference_key" | "filings_account_reference_key") => {
-            ApiError::new(&codes::DUPLICATE).errors(vec![FieldError::new(
-                Place::Pointer("/external_reference".to_owned()),
-                "duplicate",
-                crate::kernel::i18n::Bilingual::new("该编号已用于其他订单", "this key is used by another filing"),
-            )])
-        }
+        Some("filings_partner_reference_key" | "filings_account_reference_key") => ApiError::new(
+            &codes::DUPLICATE,
+        )
+        .errors(vec![FieldError::new(
+            Place::Pointer("/external_reference".to_owned()),
+            "duplicate",
+            crate::kernel::i18n::Bilingual::new("该编号已用于其他订单", "this key is used by another filing"),
+        )]),
         _ => error.into(),
     }
 }
@@ -275,7 +295,11 @@ fn name_taken(error: diesel::result::Error) -> ApiError {
     params(("id" = FilingId, Path, description = "The filing.", example = "0193a000-0000-7000-8000-000000015001")),
     responses((status = 200, description = "The filing.", body = FilingBody), (status = 304, description = "Not modified.")))]
 #[get("/v1/filings/{id}")]
-pub async fn get_filing(app: web::Data<App>, caller: Allowed<op::GetFiling>, id: Path<FilingId>) -> ApiResult<Reply> {
+pub async fn get_filing(
+    app: web::Data<App>,
+    caller: Allowed<op::GetFiling>,
+    id: Path<FilingId>,
+) -> ApiResult<Reply> {
     let now = app.clock.now();
     let provider = provider(&app, &caller).to_owned();
     let caller = caller.caller.clone();
@@ -348,7 +372,13 @@ fn edit(
             ApiError::invalid(
                 faults
                     .into_iter()
-                    .map(|fault| FieldError::new(Place::Pointer(format!("/website{}", fault.pointer)), fault.code, fault.detail))
+                    .map(|fault| {
+                        FieldError::new(
+                            Place::Pointer(format!("/website{}", fault.pointer)),
+                            fault.code,
+                            fault.detail,
+                        )
+                    })
                     .collect(),
             )
         })?;
@@ -360,7 +390,9 @@ fn edit(
         // Whoever edits a field has seen it.
         if let Some(list) = conflicts.as_array_mut() {
             let touched: Vec<String> = patch.0.keys().map(|key| format!("/website/{key}")).collect();
-            list.retain(|pointer| !pointer.as_str().is_some_and(|pointer| touched.iter().any(|t| t == pointer)));
+            list.retain(|pointer| {
+                !pointer.as_str().is_some_and(|pointer| touched.iter().any(|t| t == pointer))
+            });
         }
     }
     let (name, domains) = match copies {
@@ -382,7 +414,12 @@ fn edit(
         .map_err(name_taken)
 }
 
-fn answer(conn: &mut PgConnection, filing: &Filing, replies: &[RejectionReply], now: DateTime<Utc>) -> ApiResult<()> {
+fn answer(
+    conn: &mut PgConnection,
+    filing: &Filing,
+    replies: &[RejectionReply],
+    now: DateTime<Utc>,
+) -> ApiResult<()> {
     let open = check::open_rejection(conn, filing)?;
     let mut faults = Vec::new();
     for (index, reply) in replies.iter().enumerate() {
@@ -390,12 +427,18 @@ fn answer(conn: &mut PgConnection, filing: &Filing, replies: &[RejectionReply], 
             faults.push(FieldError::new(
                 Place::Pointer(format!("/rejection_replies/{index}/item_id")),
                 "not_found",
-                crate::kernel::i18n::Bilingual::new("最近一次驳回中没有该项", "the latest rejection has no such item"),
+                crate::kernel::i18n::Bilingual::new(
+                    "最近一次驳回中没有该项",
+                    "the latest rejection has no such item",
+                ),
             ));
             continue;
         }
         diesel::update(rejection_items::table.find(reply.item_id))
-            .set((rejection_items::applicant_reply.eq(reply.reply.trim()), rejection_items::replied_at.eq(now)))
+            .set((
+                rejection_items::applicant_reply.eq(reply.reply.trim()),
+                rejection_items::replied_at.eq(now),
+            ))
             .execute(conn)?;
     }
     if faults.is_empty() { Ok(()) } else { Err(ApiError::invalid(faults)) }
@@ -424,7 +467,11 @@ pub async fn check_filing(
                 can_submit: report.passes() && filing.status.is_editable(),
                 error_count: errors,
                 warning_count: report.findings.len() - errors,
-                findings: report.findings.iter().map(|finding| FindingBody::of(finding, caller.locale)).collect(),
+                findings: report
+                    .findings
+                    .iter()
+                    .map(|finding| FindingBody::of(finding, caller.locale))
+                    .collect(),
             })
         })
         .await

@@ -106,7 +106,9 @@ pub async fn list_filings(
             let is_ascending = match filter.sort.as_deref() {
                 None | Some("-created_at") => false,
                 Some("created_at") => true,
-                Some(_) => return Err(invalid_parameter("sort", "not_in_list", "must be created_at or -created_at")),
+                Some(_) => {
+                    return Err(invalid_parameter("sort", "not_in_list", "must be created_at or -created_at"));
+                }
             };
             if filter.q.as_ref().is_some_and(|q| q.chars().count() > 100) {
                 return Err(invalid_parameter("q", "too_long", "must have at most 100 characters"));
@@ -116,11 +118,16 @@ pub async fn list_filings(
             let binding = format!("filings {} {bound:?}", caller.user_id);
             let from = page::decode(filter.cursor.as_deref(), &binding)?;
             let rows = select(conn, &caller, &filter, from, is_ascending, now)?;
-            let page = Page::cut(rows, filter.limit, &binding, |row| Position { at: row.created_at, id: row.id.0 })
-                .map(|row| FilingSummary::of(row, caller.locale, now));
+            let page =
+                Page::cut(rows, filter.limit, &binding, |row| Position { at: row.created_at, id: row.id.0 })
+                    .map(|row| FilingSummary::of(row, caller.locale, now));
             let link = page.next_cursor.clone();
-            Ok(Reply::ok(&FilingPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })?
-                .next_page(link.as_deref()))
+            Ok(Reply::ok(&FilingPage {
+                items: page.items,
+                next_cursor: page.next_cursor,
+                has_more: page.has_more,
+            })?
+            .next_page(link.as_deref()))
         })
         .await
 }
@@ -185,9 +192,11 @@ fn select(
     };
     if let Some(q) = &filter.q {
         let prefix = format!("{}%", escape_like(q));
-        let domain = diesel::dsl::sql::<Bool>("EXISTS (SELECT 1 FROM unnest(domain_names) AS domain WHERE domain LIKE ")
-            .bind::<Text, _>(prefix.to_lowercase())
-            .sql(")");
+        let domain = diesel::dsl::sql::<Bool>(
+            "EXISTS (SELECT 1 FROM unnest(domain_names) AS domain WHERE domain LIKE ",
+        )
+        .bind::<Text, _>(prefix.to_lowercase())
+        .sql(")");
         query = query.filter(
             filings::order_no
                 .like(prefix.clone())
@@ -197,10 +206,14 @@ fn select(
     }
     query = match (from, is_ascending) {
         (Some(from), true) => query.filter(
-            filings::created_at.gt(from.at).or(filings::created_at.eq(from.at).and(filings::id.gt(FilingId(from.id)))),
+            filings::created_at
+                .gt(from.at)
+                .or(filings::created_at.eq(from.at).and(filings::id.gt(FilingId(from.id)))),
         ),
         (Some(from), false) => query.filter(
-            filings::created_at.lt(from.at).or(filings::created_at.eq(from.at).and(filings::id.lt(FilingId(from.id)))),
+            filings::created_at
+                .lt(from.at)
+                .or(filings::created_at.eq(from.at).and(filings::id.lt(FilingId(from.id)))),
         ),
         (None, _) => query,
     };
@@ -253,9 +266,9 @@ pub async fn list_filing_events(
             }
             if let Some(from) = from {
                 query = query.filter(
-                    filing_events::at
-                        .gt(from.at)
-                        .or(filing_events::at.eq(from.at).and(filing_events::id.gt(crate::kernel::ids::EventId(from.id)))),
+                    filing_events::at.gt(from.at).or(filing_events::at
+                        .eq(from.at)
+                        .and(filing_events::id.gt(crate::kernel::ids::EventId(from.id)))),
                 );
             }
             let rows: Vec<EventRow> = query
@@ -265,8 +278,12 @@ pub async fn list_filing_events(
             let page = Page::cut(rows, filter.0.limit, &binding, |row| Position { at: row.at, id: row.id.0 })
                 .map(|row| row.body(&filing.order_no, caller.locale));
             let link = page.next_cursor.clone();
-            Ok(Reply::ok(&FilingEventPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more })?
-                .next_page(link.as_deref()))
+            Ok(Reply::ok(&FilingEventPage {
+                items: page.items,
+                next_cursor: page.next_cursor,
+                has_more: page.has_more,
+            })?
+            .next_page(link.as_deref()))
         })
         .await
 }

@@ -104,9 +104,13 @@ pub async fn get_filing_diff(
             let (against, base) = match query.0.against.as_deref() {
                 None | Some("filed") => ("filed", Some(filing.base_content_id)),
                 // For staff the last submission is what they look at, so they compare with the one before.
-                Some("last_revision") if is_owner => ("last_revision", revisions.first().map(|row| row.content_id)),
+                Some("last_revision") if is_owner => {
+                    ("last_revision", revisions.first().map(|row| row.content_id))
+                }
                 Some("last_revision") => ("last_revision", revisions.get(1).map(|row| row.content_id)),
-                Some(_) => return Err(invalid_parameter("against", "not_in_list", "must be filed or last_revision")),
+                Some(_) => {
+                    return Err(invalid_parameter("against", "not_in_list", "must be filed or last_revision"));
+                }
             };
             let new = websites::model::load(conn, shown.0)?;
             let changes = match base {
@@ -248,7 +252,8 @@ pub async fn list_filing_revisions(
             let mut items = Vec::new();
             // A filing has few rounds; each is a handful of rows.
             for revision in revisions {
-                let (own, others) = rejected.into_iter().partition(|(rejection, _)| rejection.revision_id == revision.id);
+                let (own, others) =
+                    rejected.into_iter().partition(|(rejection, _)| rejection.revision_id == revision.id);
                 rejected = others;
                 let own: Vec<_> = own;
                 items.push(RevisionBody {

@@ -95,8 +95,10 @@ pub async fn reveal_filing(
             } else {
                 model::last_revision(conn, filing.id)?.content_id
             };
-            let website = Clear::of(&websites::model::load(conn, content_id.0)?).map_err(ApiError::internal)?;
-            let subject: Subject = subjects::table.find(filing.subject_id).select(Subject::as_select()).first(conn)?;
+            let website =
+                Clear::of(&websites::model::load(conn, content_id.0)?).map_err(ApiError::internal)?;
+            let subject: Subject =
+                subjects::table.find(filing.subject_id).select(Subject::as_select()).first(conn)?;
             let subject = Clear::of(&subject).map_err(ApiError::internal)?;
             let values = body
                 .0

@@ -89,10 +89,17 @@ pub async fn submit_filing(
                 let acceptance = accept(conn, &body.0, &caller, now)?;
                 let report = check::run(conn, &filing, now)?;
                 if !report.passes() {
-                    let errors = report.findings.into_iter().filter(|finding| finding.severity == Severity::Error);
+                    let errors =
+                        report.findings.into_iter().filter(|finding| finding.severity == Severity::Error);
                     return Err(ApiError::new(&codes::CHECK_FAILED).errors(
                         errors
-                            .map(|finding| FieldError::new(Place::Pointer(finding.pointer), finding.code, finding.message))
+                            .map(|finding| {
+                                FieldError::new(
+                                    Place::Pointer(finding.pointer),
+                                    finding.code,
+                                    finding.message,
+                                )
+                            })
                             .collect(),
                     ));
                 }
@@ -105,7 +112,12 @@ pub async fn submit_filing(
 }
 
 /// The accepted versions must be the ones in force.
-fn accept(conn: &mut PgConnection, body: &SubmitFiling, caller: &Caller, now: DateTime<Utc>) -> ApiResult<Acceptance> {
+fn accept(
+    conn: &mut PgConnection,
+    body: &SubmitFiling,
+    caller: &Caller,
+    now: DateTime<Utc>,
+) -> ApiResult<Acceptance> {
     let mut faults = Vec::new();
     let mut check = |pointer: &str, kind: TermsKind, version: &str| -> ApiResult<Option<TermsId>> {
         let current = catalogue::current_terms(conn, kind, now)?;

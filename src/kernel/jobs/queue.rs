@@ -89,7 +89,11 @@ pub(super) struct Claimed {
 }
 
 /// Takes the job that has waited longest, for one lease.
-pub(super) fn claim(conn: &mut PgConnection, now: DateTime<Utc>, token: Uuid) -> QueryResult<Option<Claimed>> {
+pub(super) fn claim(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    token: Uuid,
+) -> QueryResult<Option<Claimed>> {
     diesel::sql_query(
         "UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_until = $2, lease_token = $3
          WHERE id = (SELECT id FROM jobs WHERE state = 'pending' AND run_at <= $1
@@ -115,7 +119,12 @@ pub(super) fn take_back(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryRes
 }
 
 /// Heartbeat: holds the claim for another lease. False when the claim is no longer ours.
-pub(super) fn renew(conn: &mut PgConnection, id: JobId, token: Uuid, now: DateTime<Utc>) -> QueryResult<bool> {
+pub(super) fn renew(
+    conn: &mut PgConnection,
+    id: JobId,
+    token: Uuid,
+    now: DateTime<Utc>,
+) -> QueryResult<bool> {
     let rows = diesel::update(
         jobs::table.find(id).filter(jobs::lease_token.eq(token)).filter(jobs::state.eq(JobState::Running)),
     )
@@ -129,7 +138,10 @@ pub(super) enum Outcome {
     Done,
     /// A periodic job waits for its next turn.
     Again(DateTime<Utc>),
-    Failed { error: String, retry_at: Option<DateTime<Utc>> },
+    Failed {
+        error: String,
+        retry_at: Option<DateTime<Utc>>,
+    },
 }
 
 /// Records the outcome, if the claim is still ours. False when another worker has taken the job over.
@@ -140,20 +152,37 @@ pub(super) fn finish(
     now: DateTime<Utc>,
     outcome: Outcome,
 ) -> QueryResult<bool> {
-    let ours = jobs::table.find(id).filter(jobs::lease_token.eq(token)).filter(jobs::state.eq(JobState::Running));
+    let ours =
+        jobs::table.find(id).filter(jobs::lease_token.eq(token)).filter(jobs::state.eq(JobState::Running));
     let none = (jobs::lease_token.eq(None::<Uuid>), jobs::lease_until.eq(None::<DateTime<Utc>>));
     let rows = match outcome {
         Outcome::Done => diesel::update(ours)
-            .set((jobs::state.eq(JobState::Done), jobs::finished_at.eq(now), none, jobs::last_error.eq(None::<String>)))
+            .set((
+                jobs::state.eq(JobState::Done),
+                jobs::finished_at.eq(now),
+                none,
+                jobs::last_error.eq(None::<String>),
+            ))
             .execute(conn)?,
         Outcome::Again(at) => diesel::update(ours)
-            .set((jobs::state.eq(JobState::Pending), jobs::run_at.eq(at), jobs::attempts.eq(0), none, jobs::last_error.eq(None::<String>)))
+            .set((
+                jobs::state.eq(JobState::Pending),
+                jobs::run_at.eq(at),
+                jobs::attempts.eq(0),
+                none,
+                jobs::last_error.eq(None::<String>),
+            ))
             .execute(conn)?,
         Outcome::Failed { error, retry_at: Some(at) } => diesel::update(ours)
             .set((jobs::state.eq(JobState::Pending), jobs::run_at.eq(at), none, jobs::last_error.eq(error)))
             .execute(conn)?,
         Outcome::Failed { error, retry_at: None } => diesel::update(ours)
-            .set((jobs::state.eq(JobState::Dead), jobs::finished_at.eq(now), none, jobs::last_error.eq(error)))
+            .set((
+                jobs::state.eq(JobState::Dead),
+                jobs::finished_at.eq(now),
+                none,
+                jobs::last_error.eq(error),
+            ))
             .execute(conn)?,
     };
     Ok(rows == 1)

@@ -87,8 +87,13 @@ impl Worker {
     /// # Errors
     /// When the database fails.
     pub async fn schedule_periodic(&self) -> ApiResult<()> {
-        let kinds: Vec<&'static str> =
-            self.registry.handlers.iter().filter(|(_, handler)| handler.every.is_some()).map(|(kind, _)| *kind).collect();
+        let kinds: Vec<&'static str> = self
+            .registry
+            .handlers
+            .iter()
+            .filter(|(_, handler)| handler.every.is_some())
+            .map(|(kind, _)| *kind)
+            .collect();
         let now = self.clock.now();
         self.db
             .run(move |conn| {

@@ -44,14 +44,16 @@ impl TestApp {
         std::fs::create_dir_all(&data_dir).unwrap();
         let data_dir_text = data_dir.to_string_lossy().into_owned();
         let setting = |name: &str| {
-            settings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()).or_else(|| match name {
-                "DATA_DIR" => Some(data_dir_text.clone()),
-                "DATABASE_POOL_SIZE" => Some("4".to_owned()),
-                "LISTEN_ADDR" => Some("127.0.0.1:0".to_owned()),
-                "RATE_LIMIT_PER_SECOND" => Some("0".to_owned()),
-                "CORS_ORIGINS" => Some("http://localhost:5173".to_owned()),
-                _ => None,
-            })
+            settings.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned()).or_else(
+                || match name {
+                    "DATA_DIR" => Some(data_dir_text.clone()),
+                    "DATABASE_POOL_SIZE" => Some("4".to_owned()),
+                    "LISTEN_ADDR" => Some("127.0.0.1:0".to_owned()),
+                    "RATE_LIMIT_PER_SECOND" => Some("0".to_owned()),
+                    "CORS_ORIGINS" => Some("http://localhost:5173".to_owned()),
+                    _ => None,
+                },
+            )
         };
         let config = Config::load(&setting).expect("the test's settings are right");
         let clock = Clock::fixed(START.parse().unwrap());
@@ -69,11 +71,22 @@ impl TestApp {
             },
         )
         .unwrap();
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(app.storage.ensure_bucket()).unwrap();
         let worker = app::worker(&app, &database_url).unwrap();
         let server = serve(app.clone(), listener);
-        Self { app, clock, base, database_url, database, worker, runtime, server: Some(server), may_leave_jobs: false }
+        Self {
+            app,
+            clock,
+            base,
+            database_url,
+            database,
+            worker,
+            runtime,
+            server: Some(server),
+            may_leave_jobs: false,
+        }
     }
 
     /// Nobody.
@@ -85,7 +98,8 @@ impl TestApp {
     pub fn user(&self, login: &str) -> Client {
         use beian::schema::{sessions, users};
         let mut conn = self.conn();
-        let user: UserId = users::table.filter(users::login.eq(login)).select(users::id).first(&mut conn).unwrap();
+        let user: UserId =
+            users::table.filter(users::login.eq(login)).select(users::id).first(&mut conn).unwrap();
         let session = SessionId::new();
         let now = self.clock.now();
         diesel::insert_into(sessions::table)

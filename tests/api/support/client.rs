@@ -78,7 +78,9 @@ impl Client {
         let headers = reply
             .headers()
             .iter()
-            .map(|(name, value)| (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned()))
+            .map(|(name, value)| {
+                (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+            })
             .collect();
         let body = reply.body_mut().read_to_vec().unwrap();
         Response { status: reply.status().as_u16(), what: format!("{method} {path}"), headers, body }
@@ -116,7 +118,12 @@ impl Response {
     #[track_caller]
     pub fn expect_problem(self, status: u16, code: &str) -> Self {
         let reply = self.expect_status(status);
-        assert_eq!(reply.header("content-type").as_deref(), Some("application/problem+json"), "{}", reply.what);
+        assert_eq!(
+            reply.header("content-type").as_deref(),
+            Some("application/problem+json"),
+            "{}",
+            reply.what
+        );
         assert_eq!(reply.at("/code"), code, "{}: {}", reply.what, reply.json());
         reply
     }
@@ -151,7 +158,10 @@ impl Response {
     }
 
     pub fn header(&self, name: &str) -> Option<String> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.clone())
     }
 
     /// Codes of `errors[]` with their places: `"/website/name required"`.
@@ -163,7 +173,10 @@ impl Response {
             .into_iter()
             .flatten()
             .map(|error| {
-                let place = ["pointer", "parameter", "header"].iter().find_map(|name| error[*name].as_str()).unwrap_or("");
+                let place = ["pointer", "parameter", "header"]
+                    .iter()
+                    .find_map(|name| error[*name].as_str())
+                    .unwrap_or("");
                 format!("{place} {}", error["code"].as_str().unwrap_or(""))
             })
             .collect();

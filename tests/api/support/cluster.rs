@@ -77,7 +77,9 @@ impl Cluster {
         let mut admin = PgConnection::establish(admin_url.expose_secret()).unwrap();
         drop_leftovers(&mut admin);
         let base = admin_url.expose_secret().to_owned();
-        let urls = move |name: &str| -> SecretString { format!("{}/{name}", base.rsplit_once('/').unwrap().0).into() };
+        let urls = move |name: &str| -> SecretString {
+            format!("{}/{name}", base.rsplit_once('/').unwrap().0).into()
+        };
         execute(&mut admin, "CREATE DATABASE template_beian");
         let template = urls("template_beian");
         let clock = Clock::fixed(START.parse().unwrap());
@@ -100,7 +102,10 @@ impl Cluster {
     /// An empty database, for tests of migrations.
     pub fn create_empty_database(&self) -> (String, SecretString) {
         let name = format!("test_{}", self.next.fetch_add(1, Ordering::Relaxed));
-        execute(&mut self.admin.lock().unwrap(), &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"));
+        execute(
+            &mut self.admin.lock().unwrap(),
+            &format!("CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'"),
+        );
         let url = (self.urls)(&name);
         (name, url)
     }

@@ -55,7 +55,7 @@ impl Call {
         all.into_iter().filter(|parameter| parameter["in"] == place).collect()
     }
 
-    fn body_schema<'a>(&'a self) -> Option<&'a Value> {
+    fn body_schema(&self) -> Option<&Value> {
         self.operation.pointer("/requestBody/content/application~1json/schema")
     }
 

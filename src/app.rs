@@ -195,6 +195,7 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
     if let Some(background) = background {
         background.stop(WORKER_PATIENCE);
     }
+    ground.remove_address();
     ground.stop();
     outcome
 }

@@ -182,14 +182,17 @@ fn complete_operations(document: &mut Value) {
                 let text = operation["description"].as_str().unwrap_or_default();
                 operation["description"] =
                     json!(format!("{text}\n\nExample: log in as `{}`.", example.login));
-                for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+                let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+                for parameter in parameters.into_iter().flatten() {
                     if parameter["in"] == "path" {
                         parameter["example"] = json!(example.id);
                     }
                 }
             }
-            // Whatever the version is: the example must execute as it stands.
-            for parameter in operation["parameters"].as_array_mut().into_iter().flatten() {
+            // Whatever the version is: the example must execute as it stands. (Not by index: that would add the member
+            // where it is missing.)
+            let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+            for parameter in parameters.into_iter().flatten() {
                 if parameter["name"] == "If-Match" {
                     parameter["example"] = json!("*");
                 }

@@ -107,6 +107,11 @@ impl Ground {
     pub fn stop(self) {
         drop(self);
     }
+
+    /// Removes what [`Ground::write_address`] wrote: scripts wait for this file, and an old one would mislead them.
+    pub fn remove_address(&self) {
+        let _ = std::fs::remove_file(self.data_dir.join("address"));
+    }
 }
 
 impl Drop for Embedded {

@@ -114,9 +114,13 @@ pub async fn issue_token(
         return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request")
             .detail("username 和 password 为必填。", "username and password are required."));
     };
-    if login.chars().count() > 64 || password.chars().count() > 128 {
-        return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request")
-            .detail("username 或 password 过长。", "username or password is too long."));
+    // PostgreSQL text cannot hold U+0000.
+    let is_odd = login.contains('\0') || password.contains('\0');
+    if is_odd || login.chars().count() > 64 || password.chars().count() > 128 {
+        return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request").detail(
+            "username 或 password 过长或含有无效字符。",
+            "username or password is too long or has invalid characters.",
+        ));
     }
     let now = app.clock.now();
     let bad_grant = |error: ApiError| match error.code() == &codes::INVALID_CREDENTIALS {

@@ -92,7 +92,7 @@ pub fn act(
     };
     if let Some((source, note, items)) = input.rejection {
         let revision = model::last_revision(conn, filing.id)?;
-        let id = rejections::record(conn, ctx.now, &ctx.actor, &filing, revision.id, source, note, items)?;
+        let id = rejections::record(conn, ctx.now, &ctx.actor, &revision, (source, note, items))?;
         data.insert("rejection_id".to_owned(), json!(id));
         if items.iter().any(|item| item.target_kind == rejections::TargetKind::Photo)
             && source == RejectionSource::Bureau

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
-use super::model::Filing;
+use super::model::Revision;
 use crate::audit::Actor;
 use crate::kernel::ids::{FilingId, RejectionId, RejectionItemId, RevisionId, UserId};
 use crate::schema::{rejection_items, rejections};
@@ -166,13 +166,10 @@ pub fn record(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     actor: &Actor,
-    filing: &Filing,
-    revision: RevisionId,
-    source: RejectionSource,
-    note: Option<&str>,
-    items: &[NewItem],
+    revision: &Revision,
+    (source, note, items): (RejectionSource, Option<&str>, &[NewItem]),
 ) -> QueryResult<RejectionId> {
-    let before = latest(conn, filing.id)?;
+    let before = latest(conn, revision.filing_id)?;
     let round = before.as_ref().map_or(1, |(rejection, _)| rejection.round + 1);
     let repeated = |item: &NewItem| {
         before.as_ref().is_some_and(|(_, earlier)| {
@@ -191,8 +188,8 @@ pub fn record(
     diesel::insert_into(rejections::table)
         .values((
             rejections::id.eq(id),
-            rejections::filing_id.eq(filing.id),
-            rejections::revision_id.eq(revision),
+            rejections::filing_id.eq(revision.filing_id),
+            rejections::revision_id.eq(revision.id),
             rejections::round.eq(round),
             rejections::source.eq(source),
             rejections::note.eq(note),
@@ -207,7 +204,7 @@ pub fn record(
             (
                 rejection_items::id.eq(RejectionItemId::new()),
                 rejection_items::rejection_id.eq(id),
-                rejection_items::filing_id.eq(filing.id),
+                rejection_items::filing_id.eq(revision.filing_id),
                 rejection_items::position.eq(position as i32),
                 rejection_items::target_kind.eq(item.target_kind),
                 rejection_items::pointer.eq(item.pointer.clone()),

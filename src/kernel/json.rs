@@ -159,8 +159,8 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Json<T> {
     }
 }
 
-/// PostgreSQL text cannot hold U+0000; told here it is a clear error instead of a fault of the database. (Query strings and
-/// paths are looked at by their own extractors.)
+/// PostgreSQL text cannot hold U+0000; told here it is a clear error instead of a fault of the database. (Query
+/// strings and paths are looked at by their own extractors.)
 fn has_nul(value: &Value) -> bool {
     match value {
         Value::String(text) => text.contains('\0'),
@@ -288,11 +288,8 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
         if let Some((name, _)) =
             parsed.into_iter().find(|(name, value)| name.contains('\0') || value.contains('\0'))
         {
-            return ready(Err(invalid_parameter(
-                name.replace('\0', "\u{fffd}"),
-                "invalid_format",
-                "must not contain U+0000",
-            )));
+            let name = name.replace('\0', "\u{fffd}");
+            return ready(Err(invalid_parameter(name, "invalid_format", "must not contain U+0000")));
         }
         let pairs =
             serde_urlencoded::Deserializer::new(form_urlencoded::parse(req.query_string().as_bytes()));

@@ -11,7 +11,6 @@ use beian::kernel::ids::{SessionId, UserId};
 use beian::kernel::jobs::Worker;
 use chrono::{DateTime, Duration, Utc};
 use diesel::{ExpressionMethods, PgConnection, QueryDsl, RunQueryDsl};
-use secrecy::SecretString;
 
 use super::client::Client;
 use super::cluster::{self, START, cluster};

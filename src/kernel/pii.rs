@@ -331,45 +331,6 @@ impl Keyring {
         Ok(Self { hash_key: Zeroizing::new(hash_key), seal_keys })
     }
 
-    /// Reads `hash:<64 hex digits>,2:<64 hex digits>,1:<64 hex digits>` (the setting `PII_KEYS`). The first
-    /// numbered key seals. Errors say which part is wrong and never repeat a key.
-    pub fn parse(text: &str) -> Result<Self, PiiError> {
-        let mut hash_key = None;
-        let mut seal_keys = Vec::new();
-        for (i, part) in text.split(',').map(str::trim).filter(|part| !part.is_empty()).enumerate() {
-            let fault = |what: &str| PiiError::BadKeys(format!("part {}: {what}", i + 1));
-            let (label, digits) =
-                part.split_once(':').ok_or_else(|| fault("expected `hash:<hex>` or `<number>:<hex>`"))?;
-            let mut key = [0u8; 32];
-            hex::decode_to_slice(digits.trim(), &mut key).map_err(|_| fault("expected 64 hex digits"))?;
-            match label.trim() {
-                "hash" if hash_key.is_some() => return Err(fault("the hash key appears twice")),
-                "hash" => hash_key = Some(key),
-                number => {
-                    let number = number.parse().map_err(|_| fault("a key number is 0 to 255"))?;
-                    seal_keys.push((number, key));
-                }
-            }
-        }
-        let hash_key =
-            hash_key.ok_or_else(|| PiiError::BadKeys("`hash:<64 hex digits>` is missing".into()))?;
-        Self::new(hash_key, seal_keys)
-    }
-
-    /// Writes the keys in the form that [`Keyring::parse`] reads; for the file of generated keys only.
-    pub fn to_setting(&self) -> Zeroizing<String> {
-        let mut text = format!("hash:{}", hex::encode(*self.hash_key));
-        for (number, key) in &self.seal_keys {
-            text.push_str(&format!(",{number}:{}", hex::encode(**key)));
-        }
-        Zeroizing::new(text)
-    }
-
-    /// New random keys, number 1 seals.
-    pub fn generate() -> Result<Self, PiiError> {
-        Self::new(Aes256Gcm::generate_key(OsRng).into(), vec![(1, Aes256Gcm::generate_key(OsRng).into())])
-    }
-
     fn mac(&self) -> Hmac<Sha256> {
         // HMAC takes keys of any length; the error type is for other algorithms.
         <Hmac<Sha256> as Mac>::new_from_slice(&*self.hash_key).expect("HMAC accepts every key length")

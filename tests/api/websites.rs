@@ -152,7 +152,7 @@ fn the_list_is_walked_by_cursor_and_searched_by_prefix() {
     admin.get("/v1/websites?nonsense=1").expect_problem(400, "invalid_parameter");
     admin.get("/v1/websites?limit=101").expect_problem(400, "invalid_parameter");
     let subjects = admin.get("/v1/subjects?limit=100").expect_status(200);
-    assert_eq!(subjects.at("/items").as_array().unwrap().len(), 26);
+    assert_eq!(subjects.at("/items").as_array().unwrap().len(), 32);
 }
 
 #[test]

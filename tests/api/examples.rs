@@ -7,7 +7,7 @@ use beian::demo::{self, examples};
 use serde_json::Value;
 
 use crate::document::operations;
-use crate::support::TestApp;
+use crate::support::{Response, TestApp};
 
 /// Their examples cannot hold the secret that a mail or an earlier reply carries: they answer a documented refusal.
 const NEEDS_A_SECRET: [&str; 5] =
@@ -33,61 +33,108 @@ fn example_of(parameter: &Value) -> Option<String> {
     Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned))
 }
 
-#[test]
-fn every_example_executes_as_it_stands() {
-    let app = TestApp::spawn_with(&[("SWAGGER_PASSWORD_LOGIN", "true")]);
-    demo::store_files(&app.storage_config()).unwrap();
-    demo::load_filings(&mut app.conn(), &app.clock).unwrap();
-    let document = beian::openapi::document();
-    let all = operations(&document);
-    let mut order: Vec<&str> = examples::EXAMPLES.iter().map(|example| example.operation_id).collect();
-    let named: BTreeSet<&str> = order.iter().copied().collect();
-    order.extend(OPERATIONS.iter().map(|row| row.id).filter(|id| !named.contains(id) && !LAST.contains(id)));
-    order.extend(LAST);
-    let mut faults = Vec::new();
-    for id in order {
+/// The example of one operation, ready to be sent.
+struct Request {
+    id: &'static str,
+    login: Option<&'static str>,
+    method: String,
+    address: String,
+    headers: Vec<(String, String)>,
+    body: Option<Vec<u8>>,
+}
+
+impl Request {
+    fn of(id: &'static str, all: &[(String, String, Value)], document: &Value) -> Self {
         let (path, method, operation) =
             all.iter().find(|(_, _, operation)| operation["operationId"] == id).unwrap();
         let row = OPERATIONS.iter().find(|row| row.id == id).unwrap();
-        let login = examples::find(id).map(|example| example.login).or(row
-            .roles
-            .iter()
-            .find(|role| **role != Role::Partner)
-            .map(|role| login_for(*role)));
-        let mut client = login.map_or_else(|| app.anonymous(), |login| app.user(login));
-        let mut address = path.clone();
-        let mut query = Vec::new();
+        let first = row.roles.iter().find(|role| **role != Role::Partner).map(|role| login_for(*role));
+        let (mut address, mut query, mut headers) = (path.clone(), Vec::new(), Vec::new());
         for parameter in operation["parameters"].as_array().into_iter().flatten() {
             let name = parameter["name"].as_str().unwrap();
             let Some(value) = example_of(parameter) else { continue };
             match parameter["in"].as_str().unwrap() {
                 "path" => address = address.replace(&format!("{{{name}}}"), &value),
                 "query" => query.push(format!("{name}={value}")),
-                _ => client = client.with(name, value),
+                _ => headers.push((name.to_owned(), value)),
             }
         }
         assert!(!address.contains('{'), "{id}: a path parameter has no example");
         if !query.is_empty() {
             address = format!("{address}?{}", query.join("&"));
         }
-        let body =
-            operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str().map(|name| {
-                let schema =
-                    &document["components"]["schemas"][name.trim_start_matches("#/components/schemas/")];
-                let example = schema.get("example").or_else(|| schema["examples"].get(0));
-                example.unwrap_or_else(|| panic!("{id}: no example of the body")).to_string().into_bytes()
-            });
-        let reply = client.send(method, &address, body);
+        let schema = operation["requestBody"]["content"]["application/json"]["schema"]["$ref"].as_str();
+        let body = schema.map(|name| {
+            let schema = &document["components"]["schemas"][name.trim_start_matches("#/components/schemas/")];
+            let example = schema.get("example").or_else(|| schema["examples"].get(0));
+            example.unwrap_or_else(|| panic!("{id}: no example of the body")).to_string().into_bytes()
+        });
+        let login = examples::find(id).map(|example| example.login).or(first);
+        Self { id, login, method: method.clone(), address, headers, body }
+    }
+
+    fn send(&self, app: &TestApp, login: Option<&str>) -> Response {
+        let client = login.map_or_else(|| app.anonymous(), |login| app.user(login));
+        let client = self.headers.iter().fold(client, |client, (name, value)| client.with(name, value));
+        client.send(&self.method, &self.address, self.body.clone())
+    }
+}
+
+fn demo() -> (TestApp, Vec<(String, String, Value)>, Value) {
+    let app = TestApp::spawn_with(&[("SWAGGER_PASSWORD_LOGIN", "true")]);
+    demo::store_files(&app.storage_config()).unwrap();
+    demo::load_filings(&mut app.conn(), &app.clock).unwrap();
+    let document = beian::openapi::document();
+    (app, operations(&document), document)
+}
+
+#[test]
+fn every_example_executes_as_it_stands() {
+    let (app, all, document) = demo();
+    let mut order: Vec<&str> = examples::EXAMPLES.iter().map(|example| example.operation_id).collect();
+    let named: BTreeSet<&str> = order.iter().copied().collect();
+    order.extend(OPERATIONS.iter().map(|row| row.id).filter(|id| !named.contains(id) && !LAST.contains(id)));
+    order.extend(LAST);
+    let mut faults = Vec::new();
+    for id in order {
+        let request = Request::of(id, &all, &document);
+        let reply = request.send(&app, request.login);
         let is_fine = if NEEDS_A_SECRET.contains(&id) { reply.status < 500 } else { reply.status < 300 };
         if !is_fine {
+            let (method, address) = (&request.method, &request.address);
             faults.push(format!(
                 "{id}: {method} {address}: {} {}",
                 reply.status,
                 String::from_utf8_lossy(&reply.body)
             ));
         }
-        // The bureau's simulator and the mails go on meanwhile, as they would.
     }
     assert!(faults.is_empty(), "{} examples fail:\n{}", faults.len(), faults.join("\n"));
+    app.run_jobs();
+}
+
+#[test]
+fn what_belongs_to_somebody_else_does_not_exist() {
+    let (app, all, document) = demo();
+    let mut seen = 0;
+    let owned = examples::EXAMPLES.iter().filter(|example| example.login.starts_with("demo-applicant"));
+    for example in owned {
+        let request = Request::of(example.operation_id, &all, &document);
+        let stranger =
+            if example.login == "demo-applicant-2" { "demo-applicant" } else { "demo-applicant-2" };
+        let reply = request.send(&app, Some(stranger));
+        assert_eq!(reply.status, 404, "{}: {}", request.id, String::from_utf8_lossy(&reply.body));
+        assert_eq!(reply.at("/code"), "not_found", "{}", request.id);
+        seen += 1;
+    }
+    for id in ["getSubject", "getWebsite", "listWebsiteVersions", "readNotification"] {
+        let request = Request::of(id, &all, &document);
+        assert_eq!(request.send(&app, Some("demo-applicant-2")).status, 404, "{id}");
+        seen += 1;
+    }
+    assert!(seen >= 29, "only {seen} operations were tried");
+    // And the owner still can: nothing was changed by the stranger.
+    let request = Request::of("submitFiling", &all, &document);
+    request.send(&app, request.login).expect_status(200);
     app.run_jobs();
 }

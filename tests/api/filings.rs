@@ -332,3 +332,29 @@ fn a_read_with_the_current_etag_is_not_repeated() {
     english.get(&format!("/v1/filings/{}", filing.id)).expect_status(200);
     app.run_jobs();
 }
+
+#[test]
+fn pictures_9_and_11_the_photo_page_names_both_branches_and_a_valid_photo_skips_it() {
+    let app = TestApp::spawn();
+    let filing = crate::shortcuts::photo_required(&app, 1);
+    let shown = app.applicant().get(&format!("/v1/filings/{filing}")).expect_status(200);
+    assert_eq!(shown.at("/status"), "photo_required");
+    assert_eq!(shown.at("/prompt/title"), "初审已通过，请办理网站负责人拍照核验");
+    let actions: Vec<String> = shown
+        .at("/next_actions")
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|action| action["is_enabled"] == true)
+        .map(|action| action["action"].as_str().unwrap().to_owned())
+        .collect();
+    assert!(actions.contains(&"upload_photo".to_owned()), "{actions:?}");
+    assert!(actions.contains(&"request_backdrop".to_owned()), "{actions:?}");
+    // Picture 11: with the photo passed, the hand-over is promised within one working day.
+    let queued = crate::shortcuts::queued(&app, 3, json!({ "remark": "补充备注" }));
+    let owner = app.user("demo-applicant-3");
+    let shown = owner.get(&format!("/v1/filings/{queued}")).expect_status(200);
+    assert_eq!(shown.at("/status"), "bureau_queued");
+    assert_eq!(shown.at("/due_at"), "2026-03-12T16:00:00Z");
+    app.run_jobs();
+}

@@ -108,10 +108,11 @@ impl Worker {
     /// Runs until `stop` becomes true; the job in hand is finished first.
     pub async fn run(&self, mut stop: watch::Receiver<bool>) {
         let mut next_sweep = self.clock.now();
-        let mut is_scheduled = false;
+        let mut next_schedule = next_sweep;
         while !*stop.borrow() {
-            if !is_scheduled {
-                is_scheduled = self.schedule_periodic().await.is_ok();
+            // Again and again: `demo reset` beside a running server, or a restored backup, takes the periodic jobs away.
+            if self.clock.now() >= next_schedule && self.schedule_periodic().await.is_ok() {
+                next_schedule = self.clock.now() + Duration::minutes(1);
             }
             if self.clock.now() >= next_sweep {
                 let now = self.clock.now();

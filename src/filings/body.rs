@@ -340,7 +340,7 @@ pub fn show(
         kind_label: data::label("filing_kind", &filing.kind, locale.as_str()).to_owned(),
         status_label: data::status_label("filing", filing.status.as_str(), locale.as_str()).to_owned(),
         prompt,
-        website,
+        website: websites::shown_content(caller, website),
         editable_fields,
         rejection,
         current_photo_verification: photo,

@@ -358,3 +358,23 @@ fn pictures_9_and_11_the_photo_page_names_both_branches_and_a_valid_photo_skips_
     assert_eq!(shown.at("/due_at"), "2026-03-12T16:00:00Z");
     app.run_jobs();
 }
+
+#[test]
+fn support_sees_no_name_of_a_person_in_a_filing_its_revisions_and_its_changes() {
+    let app = TestApp::spawn();
+    let applicant = app.applicant();
+    let filing = app.make().submitted();
+    applicant.act(&filing.path("/withdraw")).expect_status(200);
+    let change = json!({ "website": { "responsible_person": { "name": "欧阳明月" } } });
+    applicant.with("If-Match", filing.tag(&applicant)).patch(&filing.path(""), change).expect_status(200);
+    for login in ["demo-support", "demo-admin"] {
+        let staff = app.user(login);
+        for rest in ["", "/revisions", "/diff"] {
+            let reply = staff.get(&filing.path(rest)).expect_status(200);
+            let text = String::from_utf8_lossy(&reply.body).into_owned();
+            assert!(!text.contains("张伟") && !text.contains("欧阳明月"), "{login} {rest}: {text}");
+        }
+    }
+    applicant.get(&filing.path("")).expect("/website/responsible_person/name", "欧阳明月");
+    app.run_jobs();
+}

@@ -117,10 +117,20 @@ pub async fn get_filing_diff(
                 }
             };
             let new = websites::model::load(conn, shown.0)?;
-            let changes = match base {
-                Some(base) => diff::diff(&websites::model::load(conn, base.0)?, &new),
-                None => diff::diff(&WebsiteContent::default(), &new),
+            let base = match base {
+                Some(base) => websites::model::load(conn, base.0)?,
+                None => WebsiteContent::default(),
             };
+            let mut changes = diff::diff(&base, &new);
+            // Compared in clear, shown as this caller may see a person's name.
+            let name = |content| {
+                serde_json::json!(websites::shown_content(&caller, content).responsible_person.name)
+            };
+            if let Some(change) =
+                changes.iter_mut().find(|change| change.pointer == "/website/responsible_person/name")
+            {
+                (change.before, change.after) = (name(base), name(new));
+            }
             let tag = etag::etag(filing.version, &format!("{}/{against}", caller.view()), caller.locale);
             let changes = changes.into_iter().map(|change| ChangeBody::of(change, caller.locale)).collect();
             Ok(Reply::ok(&FilingDiff { against: against.to_owned(), changes })?.etag(tag))
@@ -263,7 +273,10 @@ pub async fn list_filing_revisions(
                 items.push(RevisionBody {
                     revision_no: revision.revision_no,
                     submitted_at: revision.submitted_at,
-                    website: websites::model::load(conn, revision.content_id.0)?,
+                    website: websites::shown_content(
+                        &caller,
+                        websites::model::load(conn, revision.content_id.0)?,
+                    ),
                     attachments: filing_revision_attachments::table
                         .filter(filing_revision_attachments::revision_id.eq(revision.id))
                         .order(filing_revision_attachments::attachment_id)

@@ -10,12 +10,13 @@ use tokio::sync::Semaphore;
 use super::PhotoState;
 use super::conclude::conclude;
 use super::model::{self, CLEAN_JOB, PhotoRow};
-use super::precheck::{self, Context, Finding};
+use super::precheck::{self, BackdropProfile, Context, Finding, Switches};
 use crate::app::App;
 use crate::external::uploads;
 use crate::filings;
 use crate::kernel::ids::PhotoVerificationId;
 use crate::kernel::jobs::Registry;
+use crate::kernel::working_days;
 
 /// Kind of the job that checks one photo.
 pub(super) const CHECK_JOB: &str = "photo.check";
@@ -54,14 +55,14 @@ async fn check(app: App, payload: Value) -> anyhow::Result<()> {
         .run(move |conn| {
             let Some(row) = model::find(conn, id).optional()? else { return Ok(None) };
             let used_elsewhere = model::is_used_elsewhere(conn, &row)?;
-            Ok(Some((row, Context { used_elsewhere })))
+            Ok(Some((row, used_elsewhere)))
         })
         .await?;
-    let Some((row, context)) = found else { return Ok(()) };
+    let Some((row, is_used_exactly)) = found else { return Ok(()) };
     if row.state != PhotoState::Checking {
         return Ok(());
     }
-    let findings = match look(&app, &row, context).await {
+    let findings = match look(&app, &row, is_used_exactly).await {
         Ok(findings) => findings,
         Err(error) if has_waited_enough(&row, app.clock.now()) => {
             tracing::error!(photo_verification_id = %id, error = format!("{error:#}"), "a photo goes to review unchecked");
@@ -79,14 +80,25 @@ fn has_waited_enough(row: &PhotoRow, now: DateTime<Utc>) -> bool {
 }
 
 /// Reads the photo and checks it on a thread of its own: a decoder that panics ends that thread only.
-async fn look(app: &App, row: &PhotoRow, context: Context) -> anyhow::Result<Vec<Finding>> {
+async fn look(app: &App, row: &PhotoRow, is_used_exactly: bool) -> anyhow::Result<Vec<Finding>> {
     let key = row.object_key.clone().context("a photo in the check has an object")?;
     let bytes = app.storage.get_bytes(&key, usize::try_from(row.size_bytes)?).await?;
     let content_type = row.content_type.clone();
     let _permit = DECODING.acquire().await?;
-    tokio::task::spawn_blocking(move || precheck::check(&bytes, &content_type, &context))
-        .await
-        .context("the check broke off")
+    let today = working_days::local_date(app.clock.now());
+    tokio::task::spawn_blocking(move || {
+        let switches = Switches::default();
+        let context = Context {
+            today,
+            reviewed_on: None,
+            switches: &switches,
+            is_used_exactly,
+            used_fingerprints: &[],
+        };
+        precheck::check(&bytes, &content_type, BackdropProfile::shipped(), &context)
+    })
+    .await
+    .context("the check broke off")
 }
 
 /// Sends photos to review whose check could not run: the store is away, or the file breaks every worker that looks.

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 
-use super::model::{self, Filing};
+use super::model::{self, Filing, Revision};
 use crate::auth::{Caller, Role};
 use crate::error::{ApiError, ApiResult};
 use crate::error_codes as codes;
@@ -26,6 +26,22 @@ pub fn visible(conn: &mut PgConnection, caller: &Caller, id: FilingId) -> ApiRes
 pub fn owned(conn: &mut PgConnection, caller: &Caller, id: FilingId) -> ApiResult<Filing> {
     let filing = model::find(conn, id)?;
     if caller.owns(filing.account_id, filing.partner_id) { Ok(filing) } else { Err(ApiError::not_found()) }
+}
+
+/// The submission that a caller sees instead of the draft: staff see what was submitted last and never what the owner is
+/// still writing. None for the owner, and before the first submission.
+///
+/// # Errors
+/// When the database fails.
+pub fn shown_revision(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    filing: &Filing,
+) -> QueryResult<Option<Revision>> {
+    if caller.owns(filing.account_id, filing.partner_id) || filing.revision_no == 0 {
+        return Ok(None);
+    }
+    model::last_revision(conn, filing.id).map(Some)
 }
 
 fn may_see(conn: &mut PgConnection, caller: &Caller, filing: &Filing) -> QueryResult<bool> {

@@ -3,17 +3,21 @@
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
+use super::access;
 use super::diff::changed_fields;
+use super::kinds::FilingKind;
 use super::model::{self, Filing};
 use super::rejections::{self, RejectionItem, TargetKind};
 use super::requirements::{Requirement, RequirementInput};
 use super::rules::{CheckInput, Finding, Severity};
 use super::{kinds, rules};
-use crate::attachments::AttachmentState;
+use crate::attachments::{self, AttachmentRow, AttachmentState};
+use crate::auth::Caller;
+use crate::catalogue::data::{Named, ProvinceRule};
 use crate::error::{ApiError, ApiResult};
 use crate::kernel::clock::shanghai_date;
 use crate::kernel::i18n::Bilingual;
-use crate::kernel::ids::{AttachmentId, FilingId};
+use crate::kernel::ids::AttachmentId;
 use crate::kernel::pii::{Email, Phone, Sensitive};
 use crate::schema::{attachments as files, subjects, website_contents, websites as sites};
 use crate::websites::content::WebsiteContent;
@@ -77,8 +81,7 @@ pub fn read(conn: &mut PgConnection, filing: &Filing) -> QueryResult<Rows> {
 /// When the database fails, or the filing's kind is not known to this program.
 pub fn run(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> ApiResult<Report> {
     let today = shanghai_date(now);
-    let kind = kinds::find(&filing.kind)
-        .ok_or_else(|| ApiError::internal(format!("unknown kind {}", filing.kind)))?;
+    let kind = find_kind(filing)?;
     let rows = read(conn, filing)?;
     let dictionaries = catalogue::model::dictionaries(conn, today)?;
     let province = catalogue::province_rule(conn, &filing.province_code, today)?;
@@ -135,17 +138,9 @@ pub fn run(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> ApiR
         ));
     }
     let refused = open_rejection(conn, filing)?;
-    let rejected_materials: Vec<&str> =
-        refused.iter().filter_map(|item| item.material_code.as_deref()).collect();
-    let requirements = (kind.requirements)(&RequirementInput {
-        base: &rows.base,
-        content: &rows.content,
-        subject: &rows.subject,
-        province: Some(&province),
-        rejected_materials: &rejected_materials,
-        dictionaries: &dictionaries,
-    });
-    let materials = materials(conn, filing.id, requirements)?;
+    let requirements = required(kind, &rows, &province, &refused, &dictionaries);
+    let uploads = attachments::ready(conn, filing.id)?;
+    let materials = with_uploads(requirements, &uploads);
     for material in
         materials.iter().filter(|material| material.requirement.required && !material.is_satisfied)
     {
@@ -199,26 +194,63 @@ pub fn open_rejection(conn: &mut PgConnection, filing: &Filing) -> QueryResult<V
     })
 }
 
-fn materials(
+/// The materials of a filing as a caller sees them: the owner those of the draft, staff those of the last submission with
+/// what it contained, whatever the owner has edited or uploaded since.
+///
+/// # Errors
+/// When the database fails, or the filing's kind is not known to this program.
+pub fn materials(
     conn: &mut PgConnection,
-    filing: FilingId,
-    requirements: Vec<Requirement>,
-) -> QueryResult<Vec<Material>> {
-    let ready: Vec<(AttachmentId, String)> = files::table
-        .filter(files::filing_id.eq(filing))
-        .filter(files::state.eq(AttachmentState::Ready))
-        .order((files::created_at, files::id))
-        .select((files::id, files::purpose))
-        .load(conn)?;
-    Ok(requirements
-        .into_iter()
-        .map(|requirement| {
-            let own: Vec<AttachmentId> =
-                ready.iter().filter(|(_, purpose)| *purpose == requirement.code).map(|(id, _)| *id).collect();
-            let is_satisfied = own.len() >= requirement.min_count as usize;
-            Material { requirement, attachments: own, is_satisfied }
-        })
-        .collect())
+    caller: &Caller,
+    mut filing: Filing,
+    now: DateTime<Utc>,
+) -> ApiResult<Vec<Material>> {
+    let today = shanghai_date(now);
+    let kind = find_kind(&filing)?;
+    let revision = access::shown_revision(conn, caller, &filing)?;
+    let uploads = match &revision {
+        Some(revision) => attachments::for_revision(conn, revision.id)?,
+        None => attachments::ready(conn, filing.id)?,
+    };
+    let refused = open_rejection(conn, &filing)?;
+    filing.content_id = revision.map_or(filing.content_id, |revision| revision.content_id);
+    let rows = read(conn, &filing)?;
+    let dictionaries = catalogue::model::dictionaries(conn, today)?;
+    let province = catalogue::province_rule(conn, &filing.province_code, today)?;
+    Ok(with_uploads(required(kind, &rows, &province, &refused, &dictionaries), &uploads))
+}
+
+fn find_kind(filing: &Filing) -> ApiResult<&'static FilingKind> {
+    kinds::find(&filing.kind).ok_or_else(|| ApiError::internal(format!("unknown kind {}", filing.kind)))
+}
+
+fn required(
+    kind: &FilingKind,
+    rows: &Rows,
+    province: &ProvinceRule,
+    refused: &[RejectionItem],
+    dictionaries: &Named,
+) -> Vec<Requirement> {
+    let rejected_materials: Vec<&str> =
+        refused.iter().filter_map(|item| item.material_code.as_deref()).collect();
+    (kind.requirements)(&RequirementInput {
+        base: &rows.base,
+        content: &rows.content,
+        subject: &rows.subject,
+        province: Some(province),
+        rejected_materials: &rejected_materials,
+        dictionaries,
+    })
+}
+
+fn with_uploads(requirements: Vec<Requirement>, uploads: &[AttachmentRow]) -> Vec<Material> {
+    let material = |requirement: Requirement| {
+        let own = uploads.iter().filter(|upload| upload.purpose == requirement.code);
+        let attachments: Vec<AttachmentId> = own.map(|upload| upload.id).collect();
+        let is_satisfied = attachments.len() >= requirement.min_count as usize;
+        Material { requirement, attachments, is_satisfied }
+    };
+    requirements.into_iter().map(material).collect()
 }
 
 /// Each item of the rejection must be answered: the field changed, the material uploaded anew, or a reply given. A photo is

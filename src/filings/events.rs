@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::model::Filing;
 use crate::audit::Actor;
-use crate::kernel::ids::EventId;
+use crate::kernel::ids::{EventId, FilingId};
 use crate::schema::filing_events;
 
 /// Writes an event of the filing as it stands now and has it announced. `data` carries ids and codes only.
@@ -57,6 +57,22 @@ pub fn record_silently(
         ))
         .execute(conn)?;
     Ok(id)
+}
+
+/// When a filing last had an event of this type.
+///
+/// # Errors
+/// When the database fails.
+pub fn last_at(
+    conn: &mut PgConnection,
+    filing: FilingId,
+    event_type: &str,
+) -> QueryResult<Option<DateTime<Utc>>> {
+    filing_events::table
+        .filter(filing_events::filing_id.eq(filing))
+        .filter(filing_events::type_.eq(event_type))
+        .select(diesel::dsl::max(filing_events::at))
+        .first(conn)
 }
 
 fn is_for_applicant(event_type: &str) -> bool {

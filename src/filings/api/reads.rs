@@ -177,7 +177,8 @@ pub struct RequirementBody {
 
 /// Which materials a filing needs
 ///
-/// Computed from what was changed, the province's rules and the latest rejection.
+/// Computed from what was changed, the province's rules and the latest rejection. The owner sees the materials of the draft;
+/// staff see those of the last submission.
 #[utoipa::path(operation_id = "listFilingRequirements", tag = "filings",
     params(("id" = FilingId, Path, description = "The filing.", example = "0193a000-0000-7000-8000-000000015001")),
     responses((status = 200, description = "The materials.", body = RequirementList)))]
@@ -192,10 +193,8 @@ pub async fn list_filing_requirements(
     app.db
         .run(move |conn| {
             let filing = access::visible(conn, &caller, id.0)?;
-            let report = check::run(conn, &filing, now)?;
             let locale = caller.locale;
-            let items: Vec<RequirementBody> = report
-                .materials
+            let items: Vec<RequirementBody> = check::materials(conn, &caller, filing, now)?
                 .into_iter()
                 .map(|material| RequirementBody {
                     label: material.requirement.label.pick(locale).to_owned(),

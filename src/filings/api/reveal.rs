@@ -11,8 +11,8 @@ use crate::auth::{Allowed, Caller, Role, op};
 use crate::catalogue::data;
 use crate::error::{ApiError, ApiResult, FieldError, Place};
 use crate::error_codes as codes;
+use crate::filings::access;
 use crate::filings::model::Filing;
-use crate::filings::{access, model};
 use crate::kernel::i18n::Bilingual;
 use crate::kernel::ids::FilingId;
 use crate::kernel::json::{Json, Path};
@@ -90,11 +90,8 @@ pub async fn reveal_filing(
                 return Err(ApiError::new(&codes::REVEAL_NOT_ALLOWED));
             }
             validate(&body.0)?;
-            let content_id = if caller.is_owner_side() || filing.revision_no == 0 {
-                filing.content_id
-            } else {
-                model::last_revision(conn, filing.id)?.content_id
-            };
+            let shown = access::shown_revision(conn, &caller, &filing)?;
+            let content_id = shown.map_or(filing.content_id, |revision| revision.content_id);
             let website =
                 Clear::of(&websites::model::load(conn, content_id.0)?).map_err(ApiError::internal)?;
             let subject: Subject =

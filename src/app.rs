@@ -17,6 +17,7 @@ use crate::external::{bureau::BureauGateway, email::Mailer, sms::SmsSender, stor
 use crate::kernel::jobs::{Registry, Waker, Worker};
 use crate::kernel::pii::{self, Keyring};
 use crate::kernel::{clock::Clock, db::Db, envelope, json::BodySchemas, rate_limit::RateLimit};
+use crate::photo_verifications::TrialLimit;
 use crate::supervisor::{self, Background, Ground};
 use crate::{demo, external, openapi, routes, telemetry};
 
@@ -55,6 +56,8 @@ pub struct Parts {
     pub sessions: SessionCache,
     /// Wakes the worker of this process.
     pub waker: Waker,
+    /// Counts each user's trials of photos.
+    pub photo_trials: TrialLimit,
 }
 
 impl Deref for App {
@@ -111,6 +114,7 @@ pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
         clock: means.clock,
         sessions: SessionCache::default(),
         waker: Waker::default(),
+        photo_trials: TrialLimit::default(),
         mailer: external::email::from_config(&config.mail, &config.data_dir)?,
         sms: external::sms::for_mode(config.mode, &db),
         bureau: external::bureau::for_setting(config.bureau_gateway),

@@ -43,6 +43,8 @@ pub struct Config {
     pub bureau_gateway: BureauGateway,
     /// `host:port` of ClamAV's daemon, which looks at every upload; `None` means: no scanner.
     pub clamav_addr: Option<String>,
+    /// How long the original file of a photo is kept after its filing has ended or the attempt was refused.
+    pub photo_original_kept: chrono::Duration,
     /// Whether `serve` also runs the jobs.
     pub worker: WorkerMode,
     /// Whether `/oauth/token` takes a password, for the *Authorize* dialog of Swagger UI.
@@ -327,6 +329,13 @@ fn read_all(r: &Reader) -> Config {
             )
             .unwrap_or(if mode == Mode::Embedded { BureauGateway::Simulator } else { BureauGateway::Manual }),
         clamav_addr: r.parsed("CLAMAV_ADDR", network::host_and_port),
+        photo_original_kept: chrono::Duration::days(
+            r.parsed("PHOTO_ORIGINAL_DAYS", |text| match text.parse() {
+                Ok(days @ 0..=3650) => Ok(days),
+                _ => Err("a whole number of days from 0 to 3650 is expected".to_owned()),
+            })
+            .unwrap_or(30),
+        ),
         worker: r
             .choice("WORKER", &[("inline", WorkerMode::Inline), ("off", WorkerMode::Off)])
             .unwrap_or(if mode == Mode::Embedded { WorkerMode::Inline } else { WorkerMode::Off }),

@@ -222,7 +222,7 @@ fn complete_operations(document: &mut Value) {
             }
             if has_body {
                 codes.extend(["body_too_large", "unsupported_media_type"]);
-                if path != "/oauth/token" {
+                if !operation["requestBody"]["content"]["application/json"].is_null() {
                     codes.extend(["malformed_json", "validation_failed"]);
                 }
             }

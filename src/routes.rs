@@ -29,6 +29,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::notifications::routes(cfg);
     crate::audit::routes(cfg);
     crate::oversight::routes(cfg);
+    crate::photo_verifications::admin_routes(cfg);
     crate::health::routes(cfg);
 }
 

@@ -330,6 +330,23 @@ diesel::table! {
 }
 
 diesel::table! {
+    photo_fingerprints (photo_verification_id) {
+        photo_verification_id -> Uuid,
+        no -> Int8,
+        words -> Array<Nullable<Int8>>,
+    }
+}
+
+diesel::table! {
+    photo_precheck_settings (code) {
+        code -> Text,
+        mode -> Text,
+        changed_by -> Uuid,
+        changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     photo_verifications (id) {
         id -> Uuid,
         filing_id -> Uuid,
@@ -351,6 +368,9 @@ diesel::table! {
         checked_at -> Nullable<Timestamptz>,
         decided_at -> Nullable<Timestamptz>,
         version -> Int4,
+        original_key -> Nullable<Text>,
+        original_deleted_at -> Nullable<Timestamptz>,
+        preview_key -> Nullable<Text>,
     }
 }
 
@@ -648,6 +668,8 @@ diesel::joinable!(notification_preferences -> users (user_id));
 diesel::joinable!(notifications -> filings (filing_id));
 diesel::joinable!(notifications -> users (user_id));
 diesel::joinable!(password_resets -> users (user_id));
+diesel::joinable!(photo_fingerprints -> photo_verifications (photo_verification_id));
+diesel::joinable!(photo_precheck_settings -> users (changed_by));
 diesel::joinable!(photo_verifications -> accounts (account_id));
 diesel::joinable!(photo_verifications -> filings (filing_id));
 diesel::joinable!(photo_verifications -> users (created_by));
@@ -699,6 +721,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     notifications,
     partners,
     password_resets,
+    photo_fingerprints,
+    photo_precheck_settings,
     photo_verifications,
     refresh_tokens,
     rejection_items,

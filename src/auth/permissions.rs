@@ -145,6 +145,8 @@ operations! {
     GetPhotoVerification "getPhotoVerification" "filings:read" [Applicant, Partner, Reviewer];
     SubmitPhotoVerification "submitPhotoVerification" "filings:write" [Applicant, Partner];
     CreatePhotoDownload "createPhotoDownload" "files:read" [Applicant, Partner, Reviewer];
+    CreatePhotoPreview "createPhotoPreview" "files:read" [Applicant, Partner, Reviewer];
+    CheckPhoto "checkPhoto" "catalogue:read" [Applicant, Partner, Reviewer, SeniorReviewer, Logistics, BureauOperator, Support, Auditor, Admin];
     // backdrop
     CreateBackdropShipment "createBackdropShipment" "filings:write" [Applicant, Partner];
     ListFilingBackdropShipments "listFilingBackdropShipments" "filings:read" [Applicant, Partner];
@@ -194,6 +196,8 @@ operations! {
     CreateTerms "createTerms" "catalogue:write" [Admin];
     GetPhotoGuide "getPhotoGuide" "catalogue:read" [Applicant, Partner, Reviewer, SeniorReviewer, Logistics, BureauOperator, Support, Auditor, Admin];
     PutPhotoGuideItem "putPhotoGuideItem" "catalogue:write" [Admin];
+    ListBackdropProfiles "listBackdropProfiles" "catalogue:read" [Applicant, Partner, Reviewer, SeniorReviewer, Logistics, BureauOperator, Support, Auditor, Admin];
+    PutBackdropProfile "putBackdropProfile" "catalogue:write" [Admin];
     ListRejectionReasons "listRejectionReasons" "catalogue:read" [Applicant, Partner, Reviewer, SeniorReviewer, Logistics, BureauOperator, Support, Auditor, Admin];
     PutRejectionReason "putRejectionReason" "catalogue:write" [Admin];
     ListCarriers "listCarriers" "catalogue:read" [Applicant, Partner, Reviewer, SeniorReviewer, Logistics, BureauOperator, Support, Auditor, Admin];
@@ -211,6 +215,8 @@ operations! {
     RetryJob "retryJob" "jobs:write" [Admin];
     DiscardJob "discardJob" "jobs:write" [Admin];
     ListSmsMessages "listSmsMessages" "jobs:read" [Admin];
+    ListPhotoPrecheckSettings "listPhotoPrecheckSettings" "catalogue:write" [Admin];
+    PutPhotoPrecheckSetting "putPhotoPrecheckSetting" "catalogue:write" [Admin];
     // health
     GetLiveness "getLiveness" "" [];
     GetReadiness "getReadiness" "" [];

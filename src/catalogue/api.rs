@@ -1,5 +1,6 @@
 //! Addresses of the catalogue: everybody who is signed in reads, the admin writes row by row.
 
+mod backdrop_profiles;
 mod calendars;
 mod carriers;
 mod dictionaries;
@@ -8,6 +9,8 @@ mod province_rules;
 mod regions;
 mod rejection_reasons;
 mod terms;
+
+pub use photo_guide::PictureBytes;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::PgConnection;
@@ -30,6 +33,8 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(photo_guide::get_photo_guide)
         .service(photo_guide::get_photo_guide_example)
         .service(photo_guide::put_photo_guide_item)
+        .service(backdrop_profiles::list_backdrop_profiles)
+        .service(backdrop_profiles::put_backdrop_profile)
         .service(rejection_reasons::list_rejection_reasons)
         .service(rejection_reasons::put_rejection_reason)
         .service(carriers::list_carriers)

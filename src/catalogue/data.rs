@@ -10,6 +10,8 @@ use chrono::{DateTime, FixedOffset, NaiveDate};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::photo_verifications::precheck::BackdropProfile;
+
 mod indexed;
 
 pub use indexed::Named;
@@ -134,6 +136,18 @@ impl Entry {
         let values = self.attributes.get(attribute).and_then(serde_json::Value::as_array);
         values.map(|list| list.iter().filter_map(serde_json::Value::as_str).collect()).unwrap_or_default()
     }
+}
+
+/// How the cloth looks that applicants of a province are sent.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShippedBackdrop {
+    /// Code of the province, or `default`.
+    pub code: String,
+    /// Where the numbers come from.
+    pub source: String,
+    /// How it looks.
+    pub profile: BackdropProfile,
 }
 
 /// A courier company.
@@ -380,6 +394,8 @@ loader!(/// Statuses with labels by state machine: `filing`, `photo_verification
     /// `bureau_submission`, `sms_verification`, `review`, `review_stage`, `attachment`, `notification`, `job`,
     /// `webhook_delivery`.
     statuses -> Named as Named, "statuses.json", parse);
+loader!(/// How the provider's cloth looks, by province; `default` for the others.
+    backdrop_profiles -> Vec<ShippedBackdrop> as [ShippedBackdrop], "backdrop_profiles.json", rows);
 loader!(/// Courier companies.
     carriers -> Vec<Carrier> as [Carrier], "carriers.json", rows);
 loader!(/// Kuaidi100's state codes.

@@ -12,10 +12,10 @@ mod recompute;
 pub mod regions;
 mod seed;
 
-pub use api::routes;
+pub use api::{PictureBytes, routes};
 pub use model::{
-    Terms, TermsKind, banned_names, calendar, carrier, carriers, checklist, current_terms, dictionaries,
-    dictionary, dictionary_entry, photo_guide_items, province_rule, province_rules, rejection_reason,
-    rejection_reasons,
+    Terms, TermsKind, backdrop_profile, banned_names, calendar, carrier, carriers, checklist, current_terms,
+    dictionaries, dictionary, dictionary_entry, photo_guide_items, province_rule, province_rules,
+    rejection_reason, rejection_reasons,
 };
 pub use seed::seed;

@@ -11,7 +11,11 @@ use super::data::{
 };
 use crate::kernel::ids::{TermsId, UserId};
 use crate::kernel::working_days::Calendar;
+use crate::photo_verifications::precheck::BackdropProfile;
 use crate::schema::{catalogue_rows, terms};
+
+/// Key of the backdrop that counts where a province has no row of its own.
+pub const DEFAULT_BACKDROP: &str = "default";
 
 crate::text_enum! {
     /// A list of rows that share a shape.
@@ -30,6 +34,8 @@ crate::text_enum! {
         ReviewChecklists = "review_checklists",
         /// Words that a website's name may not have; key: `<match>/<applies_to>/<text>`.
         BannedNames = "banned_names",
+        /// How the provider's backdrop looks; key: `default` or a province code.
+        BackdropProfiles = "backdrop_profiles",
         /// Official calendars; key: year. The newest row of a year counts from the moment that it is loaded.
         Calendar = "calendar",
     }
@@ -260,6 +266,23 @@ pub fn banned_names(conn: &mut PgConnection, on: NaiveDate) -> QueryResult<Vec<B
 /// The sentences of the photo guide, in order.
 pub fn photo_guide_items(conn: &mut PgConnection, on: NaiveDate) -> QueryResult<Vec<PhotoGuideItem>> {
     rows(conn, Catalogue::PhotoGuide, "", on).map(data)
+}
+
+/// How the backdrop looks that a province's applicants get: the province's row, or the general one.
+///
+/// # Errors
+/// `NotFound` when there is no general row, which a seeded database never shows.
+pub fn backdrop_profile(
+    conn: &mut PgConnection,
+    province: &str,
+    on: NaiveDate,
+) -> QueryResult<BackdropProfile> {
+    for key in [province, DEFAULT_BACKDROP] {
+        if let Some(row) = row(conn, Catalogue::BackdropProfiles, key, on)? {
+            return Ok(row.data);
+        }
+    }
+    Err(diesel::result::Error::NotFound)
 }
 
 /// The official calendar of a year as loaded last.

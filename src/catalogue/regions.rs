@@ -205,6 +205,13 @@ impl Regions {
         self.rows.iter().filter(|row| row.level == RegionLevel::Province)
     }
 
+    /// Whether this is a province whose bureau takes filings: Taiwan, Hong Kong and Macau have none.
+    pub fn is_mainland_province(&self, code: &str) -> bool {
+        self.find(code).is_some_and(|region| {
+            region.level == RegionLevel::Province && !matches!(&region.code[..2], "71" | "81" | "82")
+        })
+    }
+
     /// The divisions directly below; empty for a district, an unknown code and a city without districts.
     pub fn children(&self, code: &str) -> Vec<&Region> {
         self.children

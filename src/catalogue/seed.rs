@@ -99,6 +99,9 @@ fn shipped() -> QueryResult<Vec<Shipped>> {
     for row in &guide.items {
         add(Catalogue::PhotoGuide, row.code.clone(), Some(guide.effective_from), &guide.source, value(row))?;
     }
+    for row in data::backdrop_profiles() {
+        add(Catalogue::BackdropProfiles, row.code.clone(), None, &row.source, value(&row.profile))?;
+    }
     for row in data::review_checklists() {
         let key = format!("{}/{}", row.stage, row.code);
         add(Catalogue::ReviewChecklists, key, None, SHIPPED_SOURCE, value(row))?;

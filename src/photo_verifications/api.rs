@@ -105,6 +105,9 @@ fn declare(
         checked_at: None,
         decided_at: None,
         version: 1,
+        original_key: None,
+        original_deleted_at: None,
+        preview_key: None,
     };
     model::insert(conn, &row).map_err(|error| match violated_constraint(&error) {
         Some("photo_verifications_live_key") => ApiError::new(&codes::LIVE_ATTEMPT_EXISTS),
@@ -201,12 +204,13 @@ pub async fn get_photo_verification(
 /// Get an address to download a photo
 ///
 /// The owner; reviewers who hold or have held a task of the filing. The address is good for five minutes. Every such read
-/// by staff is written to the audit trail.
+/// by staff is written to the audit trail. The picture is the one that was handed in, without the place where it was taken,
+/// serial numbers and names in its metadata.
 #[utoipa::path(operation_id = "createPhotoDownload", tag = "photo verifications",
     params(("id" = PhotoVerificationId, Path, description = "The attempt.", example = "0193a000-0000-7000-8000-000000018001")),
     responses(
         (status = 200, description = "The address.", body = FileDownload),
-        (status = 409, description = "`upload_missing`: it was never submitted."),
+        (status = 409, description = "`upload_missing`: it was never submitted, or cannot be opened."),
     ))]
 #[post("/v1/photo-verifications/{id}/download-url")]
 pub async fn create_photo_download(
@@ -214,27 +218,59 @@ pub async fn create_photo_download(
     caller: Allowed<op::CreatePhotoDownload>,
     id: Path<PhotoVerificationId>,
 ) -> ApiResult<Reply> {
-    let now = app.clock.now();
-    let (caller, id) = (caller.caller.clone(), id.0);
-    let (row, key) = app
-        .db
+    let (row, key) = open(&app, &caller, id.0, "photo.opened", |row| row.object_key.clone()).await?;
+    download(&app, &key, &row.file_name, &row.content_type).await
+}
+
+/// Get an address to see what the check saw
+///
+/// The owner; reviewers who hold or have held a task of the filing. A JPEG of at most 1280 pixels: face, thirds of the
+/// picture, what was taken for the backdrop, and where the clothes' colour was looked at. The address is good for five
+/// minutes. Every such read by staff is written to the audit trail. `has_preview` of the attempt says whether there is one.
+#[utoipa::path(operation_id = "createPhotoPreview", tag = "photo verifications",
+    params(("id" = PhotoVerificationId, Path, description = "The attempt.", example = "0193a000-0000-7000-8000-000000018001")),
+    responses(
+        (status = 200, description = "The address.", body = FileDownload),
+        (status = 409, description = "`upload_missing`: it was not checked yet, or cannot be opened."),
+    ))]
+#[post("/v1/photo-verifications/{id}/preview-url")]
+pub async fn create_photo_preview(
+    app: web::Data<App>,
+    caller: Allowed<op::CreatePhotoPreview>,
+    id: Path<PhotoVerificationId>,
+) -> ApiResult<Reply> {
+    let (row, key) = open(&app, &caller, id.0, "photo.preview_opened", |row| row.preview_key.clone()).await?;
+    let name = format!("preview-{}.jpg", row.attempt_no);
+    download(&app, &key, &name, "image/jpeg").await
+}
+
+/// An attempt whose files this caller may open, and the key of one of them. Staff leave a trace.
+async fn open(
+    app: &App,
+    caller: &Caller,
+    id: PhotoVerificationId,
+    deed: &'static str,
+    key: impl FnOnce(&PhotoRow) -> Option<String> + Send + 'static,
+) -> ApiResult<(PhotoRow, String)> {
+    let (now, caller) = (app.clock.now(), caller.clone());
+    app.db
         .transaction(move |conn| {
             let row = model::find(conn, id)?;
             let filing = filings::visible(conn, &caller, row.filing_id)?;
             attachments::ensure_may_open(conn, &caller, &filing)?;
-            let key = row.object_key.clone().ok_or_else(|| ApiError::new(&codes::UPLOAD_MISSING))?;
+            let key = key(&row).ok_or_else(|| ApiError::new(&codes::UPLOAD_MISSING))?;
             if !caller.is_owner_side() {
-                record(conn, now, &caller, "photo.opened", &row)?;
+                record(conn, now, &caller, deed, &row)?;
             }
             Ok((row, key))
         })
-        .await?;
-    let url = app
-        .storage
-        .presign_get(&key, &row.file_name, &row.content_type, DOWNLOAD_URL_MAX)
         .await
-        .map_err(uploads::away)?;
-    Reply::ok(&FileDownload { url, expires_at: now + DOWNLOAD_URL_MAX })
+}
+
+async fn download(app: &App, key: &str, file_name: &str, content_type: &str) -> ApiResult<Reply> {
+    let url = app.storage.presign_get(key, file_name, content_type, DOWNLOAD_URL_MAX).await;
+    let url = url.map_err(uploads::away)?;
+    Reply::ok(&FileDownload { url, expires_at: app.clock.now() + DOWNLOAD_URL_MAX })
 }
 
 /// The attempt as this caller sees it.

@@ -42,6 +42,8 @@ pub struct PhotoVerificationBody {
     pub size_bytes: i64,
     /// What the check found.
     pub findings: Vec<PhotoFinding>,
+    /// Whether there is a drawing of what the check saw: `createPhotoPreview` gives its address.
+    pub has_preview: bool,
     /// When it was declared.
     pub created_at: DateTime<Utc>,
     /// When the photo was handed in.
@@ -78,10 +80,29 @@ pub struct PhotoFinding {
     /// What to do.
     #[schema(example = "请上传不小于 600×800 像素的照片，不要上传缩略图或截图。")]
     pub suggestion: String,
+    /// Where in the picture; null when it concerns the whole.
+    pub region: Option<PhotoRegion>,
+}
+
+/// A rectangle in the picture, in pixels of the upright picture (as browsers show it), from the upper left corner.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct PhotoRegion {
+    /// Distance from the left edge.
+    #[schema(example = 420)]
+    pub x: u32,
+    /// Distance from the upper edge.
+    #[schema(example = 310)]
+    pub y: u32,
+    /// Width.
+    #[schema(example = 260)]
+    pub width: u32,
+    /// Height.
+    #[schema(example = 260)]
+    pub height: u32,
 }
 
 impl PhotoFinding {
-    fn of(finding: Finding, locale: Locale) -> Self {
+    pub(super) fn of(finding: Finding, locale: Locale) -> Self {
         let (message, suggestion) = match data::rejection_reason(&finding.code) {
             Some(reason) => (
                 reason.title.get(locale.as_str()).to_owned(),
@@ -105,6 +126,12 @@ impl PhotoFinding {
             limit: finding.limit,
             message,
             suggestion,
+            region: finding.region.map(|region| PhotoRegion {
+                x: region.x,
+                y: region.y,
+                width: region.width,
+                height: region.height,
+            }),
         }
     }
 }
@@ -123,6 +150,7 @@ impl PhotoVerificationBody {
             content_type: row.content_type.clone(),
             size_bytes: row.size_bytes,
             findings: row.findings().into_iter().map(|finding| PhotoFinding::of(finding, locale)).collect(),
+            has_preview: row.preview_key.is_some(),
             created_at: row.created_at,
             submitted_at: row.submitted_at,
             checked_at: row.checked_at,

@@ -11,6 +11,21 @@ use crate::error::ApiResult;
 use crate::filings::{self, Action, Ctx, Input, Status};
 use crate::kernel::ids::PhotoVerificationId;
 
+/// What the check brought.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Checked {
+    /// What it found.
+    pub findings: Vec<Finding>,
+    /// Where the drawing of what it saw is kept.
+    pub preview_key: Option<String>,
+}
+
+impl From<Finding> for Checked {
+    fn from(finding: Finding) -> Self {
+        Self { findings: vec![finding], preview_key: None }
+    }
+}
+
 /// Ends the check of an attempt, in the caller's transaction. An attempt that is no longer checking is left alone; one whose
 /// filing moved meanwhile is void.
 ///
@@ -20,7 +35,7 @@ pub(super) fn conclude(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     id: PhotoVerificationId,
-    findings: &[Finding],
+    result: &Checked,
 ) -> ApiResult<()> {
     // Read before the lock only to know which filing to lock; read again under it.
     let filing_id = model::find(conn, id)?.filing_id;
@@ -34,15 +49,15 @@ pub(super) fn conclude(
         filings::touch(conn, now, filing.id)?;
         return Ok(());
     }
-    if is_blocked(findings) {
-        model::set_checked(conn, now, id, PhotoState::PrecheckFailed, findings)?;
+    if is_blocked(&result.findings) {
+        model::set_checked(conn, now, id, PhotoState::PrecheckFailed, result)?;
         let filing = filings::touch(conn, now, filing.id)?;
-        let codes: Vec<&str> = findings.iter().map(|finding| finding.code.as_str()).collect();
+        let codes: Vec<&str> = result.findings.iter().map(|finding| finding.code.as_str()).collect();
         let data = json!({ "photo_verification_id": id, "codes": codes });
         filings::record_event(conn, now, &Actor::system(), &filing, "photo.precheck_failed", data)?;
         return Ok(());
     }
-    model::set_checked(conn, now, id, PhotoState::InReview, findings)?;
+    model::set_checked(conn, now, id, PhotoState::InReview, result)?;
     let input = Input { photo: Some(id), data: json!({ "photo_verification_id": id }), ..Input::default() };
     filings::act(conn, &Ctx::system(now), filing, Action::SendPhotoToReview, input)?;
     Ok(())

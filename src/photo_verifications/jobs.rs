@@ -1,4 +1,4 @@
-//! Background work on photos: the check, its time limit, uploads that never came.
+//! Background work on photos: the check, its time limit, uploads that never came, originals whose time is over.
 
 use anyhow::Context as _;
 use chrono::{DateTime, Duration, Utc};
@@ -7,22 +7,22 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::PhotoState;
-use super::conclude::conclude;
+use super::conclude::{Checked, conclude};
 use super::model::{self, CLEAN_JOB, PhotoRow};
-use super::precheck::{self, BackdropProfile, Context, Finding, Switches};
+use super::precheck::{self, Finding};
+use super::{PhotoState, originals, reuse, settings};
 use crate::app::App;
 use crate::external::uploads;
-use crate::filings;
+use crate::kernel::clock::shanghai_date;
 use crate::kernel::ids::PhotoVerificationId;
 use crate::kernel::jobs::Registry;
-use crate::kernel::working_days;
+use crate::{catalogue, filings};
 
 /// Kind of the job that checks one photo.
 pub(super) const CHECK_JOB: &str = "photo.check";
 /// Rows that one run of a periodic job takes on; the next run goes on.
 const AT_ONCE: i64 = 200;
-/// Decoding may take 256 MiB: one picture at a time in a process.
+/// A picture takes up to 200 MiB while it is looked at: one at a time in a process.
 static DECODING: Semaphore = Semaphore::const_new(1);
 
 /// How long the check may be unable to run before a human looks without it.
@@ -40,6 +40,9 @@ pub fn register(registry: &mut Registry, app: &App) {
     registry.every("photo.release_stuck", Duration::seconds(15), move |_| release_stuck(this.clone()));
     let this = app.clone();
     registry.every("photo.expire_uploads", Duration::minutes(10), move |_| expire_uploads(this.clone()));
+    let this = app.clone();
+    registry
+        .every("photo.delete_originals", Duration::hours(1), move |_| originals::delete_due(this.clone()));
 }
 
 #[derive(Deserialize)]
@@ -50,28 +53,19 @@ struct Payload {
 /// Checks a submitted photo and sends it to review or back. What fails is tried again until the patience ends.
 async fn check(app: App, payload: Value) -> anyhow::Result<()> {
     let id = serde_json::from_value::<Payload>(payload).context("payload")?.photo_verification_id;
-    let found = app
-        .db
-        .run(move |conn| {
-            let Some(row) = model::find(conn, id).optional()? else { return Ok(None) };
-            let used_elsewhere = model::is_used_elsewhere(conn, &row)?;
-            Ok(Some((row, used_elsewhere)))
-        })
-        .await?;
-    let Some((row, is_used_exactly)) = found else { return Ok(()) };
-    if row.state != PhotoState::Checking {
-        return Ok(());
-    }
-    let findings = match look(&app, &row, is_used_exactly).await {
-        Ok(findings) => findings,
+    let row = app.db.run(move |conn| Ok(model::find(conn, id).optional()?)).await?;
+    let Some(row) = row.filter(|row| row.state == PhotoState::Checking) else { return Ok(()) };
+    let result = match look(&app, &row).await {
+        Ok(result) => result,
         Err(error) if has_waited_enough(&row, app.clock.now()) => {
             tracing::error!(photo_verification_id = %id, error = format!("{error:#}"), "a photo goes to review unchecked");
-            vec![Finding::unavailable()]
+            Finding::unavailable().into()
         }
         Err(error) => return Err(error),
     };
     let now = app.clock.now();
-    app.db.transaction(move |conn| conclude(conn, now, id, &findings)).await?;
+    app.db.transaction(move |conn| conclude(conn, now, id, &result)).await?;
+    app.waker.wake();
     Ok(())
 }
 
@@ -79,26 +73,60 @@ fn has_waited_enough(row: &PhotoRow, now: DateTime<Utc>) -> bool {
     row.submitted_at.is_none_or(|at| now - at >= patience())
 }
 
-/// Reads the photo and checks it on a thread of its own: a decoder that panics ends that thread only.
-async fn look(app: &App, row: &PhotoRow, is_used_exactly: bool) -> anyhow::Result<Vec<Finding>> {
-    let key = row.object_key.clone().context("a photo in the check has an object")?;
+/// Examines the photo, keeps its fingerprint and the drawing of what was seen, and judges.
+async fn look(app: &App, row: &PhotoRow) -> anyhow::Result<Checked> {
+    let key = row.original_key.clone().context("a photo in the check has an original")?;
     let bytes = app.storage.get_bytes(&key, usize::try_from(row.size_bytes)?).await?;
+    let today = shanghai_date(app.clock.now());
+    let filing_id = row.filing_id;
+    let (profile, reviewed_on, switches) = app
+        .db
+        .run(move |conn| {
+            let province = filings::model::find(conn, filing_id)?.province_code;
+            Ok((
+                catalogue::backdrop_profile(conn, &province, today)?,
+                filings::last_event_at(conn, filing_id, "initial_review.passed")?.map(shanghai_date),
+                settings::switches(conn)?,
+            ))
+        })
+        .await?;
     let content_type = row.content_type.clone();
-    let _permit = DECODING.acquire().await?;
-    let today = working_days::local_date(app.clock.now());
-    tokio::task::spawn_blocking(move || {
-        let switches = Switches::default();
-        let context = Context {
-            today,
-            reviewed_on: None,
-            switches: &switches,
-            is_used_exactly,
-            used_fingerprints: &[],
-        };
-        precheck::check(&bytes, &content_type, BackdropProfile::shipped(), &context)
+    let permit = DECODING.acquire().await?;
+    // A thread of its own: a decoder that panics ends that thread only.
+    let seen = tokio::task::spawn_blocking(move || {
+        let seen = precheck::examine(&bytes, &content_type, &profile)?;
+        let preview = precheck::preview(&bytes, &content_type, &seen);
+        Ok((seen, preview))
     })
     .await
-    .context("the check broke off")
+    .context("the check broke off")?;
+    drop(permit);
+    let (seen, preview) = match seen {
+        Ok(seen) => seen,
+        Err(unreadable) => return Ok(Finding::into(unreadable)),
+    };
+    let preview_key = match preview {
+        Some(picture) => {
+            app.storage.put_bytes(&row.final_preview_key(), picture, "image/jpeg").await?;
+            Some(row.final_preview_key())
+        }
+        None => None,
+    };
+    let (row, print) = (row.clone(), seen.fingerprint);
+    let (is_used_exactly, near) = app
+        .db
+        .transaction(move |conn| {
+            Ok((reuse::is_used_exactly(conn, &row)?, reuse::remember(conn, &row, &print)?))
+        })
+        .await?;
+    let context = precheck::Context {
+        today,
+        reviewed_on,
+        switches: &switches,
+        is_used_exactly,
+        used_fingerprints: near.as_slice(),
+    };
+    Ok(Checked { findings: precheck::judge(&seen, &context), preview_key })
 }
 
 /// Sends photos to review whose check could not run: the store is away, or the file breaks every worker that looks.
@@ -107,7 +135,7 @@ async fn release_stuck(app: App) -> anyhow::Result<()> {
     let stuck = app.db.run(move |conn| Ok(model::stuck(conn, now - patience(), AT_ONCE)?)).await?;
     for id in stuck {
         tracing::error!(photo_verification_id = %id, "a photo goes to review unchecked: the check did not end in time");
-        app.db.transaction(move |conn| conclude(conn, now, id, &[Finding::unavailable()])).await?;
+        app.db.transaction(move |conn| conclude(conn, now, id, &Finding::unavailable().into())).await?;
     }
     Ok(())
 }
@@ -123,6 +151,9 @@ async fn clean_objects(app: App, payload: Value) -> anyhow::Result<()> {
     app.storage.delete(&row.upload_key).await?;
     if row.object_key.is_none() {
         app.storage.delete(&row.final_key()).await?;
+    }
+    if row.original_key.is_none() {
+        app.storage.delete(&row.final_original_key()).await?;
     }
     Ok(())
 }

@@ -2,21 +2,27 @@
 //!
 //! `awaiting_upload → checking → precheck_failed | in_review → passed | rejected`, or `cancelled`, `void`. At most one live
 //! attempt per filing. While checking, the filing does not move; the check is a job ([`precheck`] is its pure part) and ends
-//! in `conclude`. Reviews call [`decide`] beside `filings::act`; filings show [`current`].
+//! in `conclude`. `reuse` knows earlier pictures, `settings` what each finding does, `originals` deletes what came,
+//! `trial` looks at a photo before it is sent. Reviews call [`decide`] beside `filings::act`; filings show [`current`].
 
 mod api;
 mod body;
 mod conclude;
 mod jobs;
 mod model;
+mod originals;
 pub mod precheck;
+mod reuse;
+mod settings;
 mod submit;
+mod trial;
 
 pub use body::{PhotoFinding, PhotoVerificationBody};
 pub use jobs::register;
 pub use model::{
     PhotoRow, cancel_live, current, decide, find, live_state, valid_for, void_of_others, void_passed,
 };
+pub use trial::TrialLimit;
 
 use utoipa_actix_web::service_config::ServiceConfig;
 
@@ -26,7 +32,14 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(api::list_photo_verifications)
         .service(api::get_photo_verification)
         .service(submit::submit_photo_verification)
-        .service(api::create_photo_download);
+        .service(api::create_photo_download)
+        .service(api::create_photo_preview)
+        .service(trial::check_photo);
+}
+
+/// The addresses for the admin.
+pub fn admin_routes(cfg: &mut ServiceConfig<'_>) {
+    cfg.service(settings::list_photo_precheck_settings).service(settings::put_photo_precheck_setting);
 }
 
 crate::text_enum! {

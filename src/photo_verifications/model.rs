@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::PhotoState;
 use super::body::PhotoVerificationBody;
+use super::conclude::Checked;
 use super::precheck::Finding;
 use crate::external::uploads::Declared;
 use crate::kernel::i18n::Locale;
@@ -43,7 +44,8 @@ pub struct PhotoRow {
     pub upload_key: String,
     /// Until when.
     pub upload_expires_at: DateTime<Utc>,
-    /// Key of the verified content; none before the photo was submitted.
+    /// Key of the verified picture without the place where it was taken and serial numbers: what reviewers and the bureau
+    /// get. None before the photo was submitted, and for files that cannot be opened.
     pub object_key: Option<String>,
     /// Whom it shows, as the revision's `person_hash`.
     pub person_hash: Vec<u8>,
@@ -61,6 +63,12 @@ pub struct PhotoRow {
     pub decided_at: Option<DateTime<Utc>>,
     /// Rises with every change.
     pub version: i32,
+    /// Key of the file exactly as it came; none before it came and after its time was over.
+    pub original_key: Option<String>,
+    /// When the original was deleted.
+    pub original_deleted_at: Option<DateTime<Utc>>,
+    /// Key of the drawing of what the check saw; none before the check and for files that cannot be opened.
+    pub preview_key: Option<String>,
 }
 
 impl PhotoRow {
@@ -75,9 +83,19 @@ impl PhotoRow {
         }
     }
 
-    /// Where the verified content is kept. Fixed by the id, so that a repeated submission cannot leave a second copy.
+    /// Where the verified picture is kept. Fixed by the id, so that a repeated submission cannot leave a second copy.
     pub(super) fn final_key(&self) -> String {
         format!("photos/{}", self.id)
+    }
+
+    /// Where the file is kept exactly as it came.
+    pub(super) fn final_original_key(&self) -> String {
+        format!("photo-originals/{}", self.id)
+    }
+
+    /// Where the drawing of what the check saw is kept.
+    pub(super) fn final_preview_key(&self) -> String {
+        format!("photo-previews/{}", self.id)
     }
 
     /// What the check found.
@@ -184,7 +202,7 @@ pub(super) fn page(
     query.load(conn)
 }
 
-/// The file is there and goes into the check.
+/// The file is there and goes into the check. A file that cannot be opened has an original only.
 ///
 /// # Errors
 /// When the database fails.
@@ -192,11 +210,13 @@ pub(super) fn set_checking(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     row: &PhotoRow,
+    is_picture: bool,
 ) -> QueryResult<PhotoRow> {
     diesel::update(photos::table.find(row.id))
         .set((
             photos::state.eq(PhotoState::Checking),
-            photos::object_key.eq(row.final_key()),
+            photos::object_key.eq(is_picture.then(|| row.final_key())),
+            photos::original_key.eq(row.final_original_key()),
             photos::submitted_at.eq(now),
             photos::version.eq(photos::version + 1),
         ))
@@ -213,12 +233,13 @@ pub(super) fn set_checked(
     now: DateTime<Utc>,
     id: PhotoVerificationId,
     state: PhotoState,
-    findings: &[Finding],
+    result: &Checked,
 ) -> QueryResult<PhotoRow> {
     diesel::update(photos::table.find(id))
         .set((
             photos::state.eq(state),
-            photos::findings.eq(json!(findings)),
+            photos::findings.eq(json!(result.findings)),
+            photos::preview_key.eq(&result.preview_key),
             photos::checked_at.eq(now),
             photos::version.eq(photos::version + 1),
         ))
@@ -292,26 +313,6 @@ pub(super) fn stuck(
         .limit(limit)
         .select(photos::id)
         .load(conn)
-}
-
-/// Whether exactly this file was used before: in another filing, or in an attempt of this one that came to a decision. A
-/// file that only failed the check, or whose filing was withdrawn, may come again for the same filing.
-///
-/// # Errors
-/// When the database fails.
-pub(super) fn is_used_elsewhere(conn: &mut PgConnection, row: &PhotoRow) -> QueryResult<bool> {
-    let others = photos::table
-        .filter(photos::sha256.eq(&row.sha256))
-        .filter(photos::id.ne(row.id))
-        // Declared only: a checksum proves nothing before the file came.
-        .filter(photos::submitted_at.is_not_null())
-        .filter(
-            photos::filing_id
-                .ne(row.filing_id)
-                .or(photos::state.eq_any([PhotoState::Passed, PhotoState::Rejected]))
-                .or(photos::state.eq(PhotoState::Void).and(photos::checked_at.is_not_null())),
-        );
-    diesel::select(diesel::dsl::exists(others)).get_result(conn)
 }
 
 /// Has the objects removed that an attempt no longer needs.

@@ -112,17 +112,28 @@ fn owned(conn: &mut PgConnection, caller: &Caller, id: PhotoVerificationId) -> A
     Ok((row, filing))
 }
 
-/// Looks at the upload and stores it under its final key. Another length or checksum is a broken transfer, which the
-/// client can repeat to the same address. False when the first bytes are not the declared kind of picture.
+/// Looks at the upload and stores it under its final keys: as it came, and without what reviewers must not see. Another
+/// length or checksum is a broken transfer, which the client can repeat to the same address. False when it is not the
+/// declared kind of picture.
 async fn bring_in(app: &App, row: &PhotoRow) -> ApiResult<bool> {
     let scanner = scanner::of(&app.config);
     let found = uploads::inspect(&app.storage, scanner.as_ref(), &row.declared(), app.clock.now()).await?;
-    match found.fault {
-        None | Some(Fault::Type) => {}
+    let content_type = row.content_type.clone();
+    let (original, stripped) = match found.fault {
+        Some(Fault::Type) => (found.bytes, None),
         Some(fault) => return Err(ApiError::new(&codes::UPLOAD_REFUSED).with("reason", fault)),
-    }
-    uploads::keep(&app.storage, &row.final_key(), found.bytes, &row.content_type).await?;
-    Ok(found.fault.is_none())
+        None => {
+            let bytes = found.bytes.clone();
+            // A thread of its own: it costs time, and a file that breaks the reader breaks only that.
+            let stripped =
+                tokio::task::spawn_blocking(move || precheck::strip_metadata(&found.bytes, &content_type));
+            (bytes, stripped.await.unwrap_or_default())
+        }
+    };
+    uploads::keep(&app.storage, &row.final_original_key(), original, &row.content_type).await?;
+    let Some(stripped) = stripped else { return Ok(false) };
+    uploads::keep(&app.storage, &row.final_key(), stripped, &row.content_type).await?;
+    Ok(true)
 }
 
 /// Hands the attempt to the check, unless somebody else did meanwhile.
@@ -141,7 +152,7 @@ fn start_check(
         _ => return Ok(()),
     }
     lock_for_upload(conn, caller, now, before.filing_id)?;
-    let row = model::set_checking(conn, now, &row)?;
+    let row = model::set_checking(conn, now, &row, is_picture)?;
     filings::touch(conn, now, row.filing_id)?;
     filings::model::add_participant(conn, row.filing_id, caller.user_id)?;
     record(conn, now, caller, "photo.submitted", &row)?;
@@ -151,5 +162,5 @@ fn start_check(
         jobs::enqueue(conn, now, job.once(format!("{CHECK_JOB}/{}", row.id)))?;
         return Ok(());
     }
-    conclude(conn, now, row.id, &[precheck::unreadable()])
+    conclude(conn, now, row.id, &precheck::unreadable().into())
 }

@@ -10,6 +10,7 @@ use crate::error::ApiResult;
 use crate::error_codes as codes;
 use crate::filings::{self, Filing};
 use crate::kernel::ids::UserId;
+use crate::photo_verifications;
 use crate::websites::next_action::{BlockedBy, NextAction};
 
 /// The caller as the rules see them.
@@ -82,6 +83,13 @@ pub fn next_actions(
         if seat.may_release(who).is_ok() {
             list.push(step("release", "releaseReview", "POST", "release"));
         }
+    }
+    if let Some(photo) = task.photo_verification_id
+        && filings::may_open_files(conn, caller, filing)?
+        && photo_verifications::find(conn, photo)?.preview_key.is_some()
+    {
+        let href = format!("/v1/photo-verifications/{photo}/preview-url");
+        list.push(NextAction::new(locale, "open_photo_preview", "createPhotoPreview", "POST", href));
     }
     if who.is_senior {
         list.push(step("assign", "assignReview", "POST", "assign"));

@@ -22,6 +22,7 @@ mod me;
 mod migrations;
 mod notifications;
 mod oversight;
+mod photo_precheck;
 mod photo_reviews;
 mod photo_verifications;
 mod reviews;

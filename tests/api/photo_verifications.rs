@@ -8,12 +8,12 @@ use chrono::Duration;
 use diesel::{Connection, RunQueryDsl, sql_types};
 use serde_json::json;
 
-use crate::support::files::{declaration, jpeg, png, submit_photo, upload_photo};
+use crate::support::files::{declaration, good_photo, jpeg, png, submit_photo, upload_photo};
 use crate::support::make::Filing;
 use crate::support::{Client, TestApp};
 
 /// A filing of `demo-applicant` that waits for the photo.
-fn photo_required(app: &TestApp) -> Filing {
+pub fn photo_required(app: &TestApp) -> Filing {
     let filing = app.make().submitted();
     pass_initial_review(app, &filing.id);
     filing
@@ -32,7 +32,23 @@ fn pass_initial_review(app: &TestApp, filing: &str) {
     app.run_jobs();
 }
 
-fn path(id: &str) -> String {
+/// A filing of another applicant that waits for the photo.
+pub fn photo_required_of(app: &TestApp, applicant: &Client) -> Filing {
+    let website = applicant.get("/v1/websites").expect_status(200).text("/items/0/id");
+    let made = applicant
+        .post("/v1/filings", json!({ "kind": "website_change", "website_id": website }))
+        .expect_status(201);
+    let filing = Filing { id: made.text("/id"), website_id: website };
+    let change = json!({ "website": { "remark": "联系方式更新" } });
+    applicant.with("If-Match", filing.tag(applicant)).patch(&filing.path(""), change).expect_status(200);
+    let acceptance = app.make().acceptance();
+    let submit = applicant.with("If-Match", filing.tag(applicant)).post(&filing.path("/submit"), acceptance);
+    submit.expect_status(200);
+    pass_initial_review(app, &filing.id);
+    filing
+}
+
+pub fn path(id: &str) -> String {
     format!("/v1/photo-verifications/{id}")
 }
 
@@ -46,7 +62,7 @@ fn picture_17_a_good_photo_goes_to_review_within_seconds() {
     let app = TestApp::spawn();
     let filing = photo_required(&app);
     let applicant = app.applicant();
-    let bytes = jpeg(900, 1200, 1);
+    let bytes = good_photo(1);
     let made = applicant
         .post(&filing.path("/photo-verifications"), declaration(&bytes, "image/jpeg"))
         .expect_status(201)
@@ -64,7 +80,7 @@ fn picture_17_a_good_photo_goes_to_review_within_seconds() {
     // While it is checked the filing stands still, and a second click is harmless.
     applicant.get(&filing.path("")).expect_status(200).expect("/status", "photo_required");
     applicant.act(&format!("{}/submit", path(&id))).expect_status(202).expect("/state", "checking");
-    let another = declaration(&jpeg(900, 1200, 2), "image/jpeg");
+    let another = declaration(&good_photo(2), "image/jpeg");
     applicant
         .post(&filing.path("/photo-verifications"), another.clone())
         .expect_problem(409, "live_attempt_exists");
@@ -135,7 +151,7 @@ fn what_is_no_picture_is_told_and_never_breaks_the_worker() {
         .expect("/state", "precheck_failed");
     assert_eq!(reply.at("/findings/0/code"), "PHOTO_UNREADABLE");
     // A picture's head on a body of noise, and half a picture.
-    let mut garbled = jpeg(900, 1200, 1);
+    let mut garbled = good_photo(1);
     garbled.truncate(60);
     garbled.extend((0..40_000_u32).map(|n| ((n * 7919) >> 3) as u8));
     let png = png(900, 1200, 1);
@@ -145,7 +161,7 @@ fn what_is_no_picture_is_told_and_never_breaks_the_worker() {
         let shown = applicant.get(&path(&id)).expect_status(200).expect("/state", "precheck_failed");
         assert_eq!(shown.at("/findings/0/code"), "PHOTO_UNREADABLE");
     }
-    let good = submit_photo(&applicant, &filing.id, &jpeg(900, 1200, 3), "image/jpeg");
+    let good = submit_photo(&applicant, &filing.id, &good_photo(3), "image/jpeg");
     app.run_jobs();
     applicant.get(&path(&good)).expect_status(200).expect("/state", "in_review").expect("/attempt_no", 4);
 }
@@ -155,7 +171,7 @@ fn a_broken_transfer_can_be_repeated_to_the_same_address() {
     let app = TestApp::spawn();
     let filing = photo_required(&app);
     let applicant = app.applicant();
-    let bytes = jpeg(900, 1200, 1);
+    let bytes = good_photo(1);
     let made = applicant
         .post(&filing.path("/photo-verifications"), declaration(&bytes, "image/jpeg"))
         .expect_status(201);
@@ -179,7 +195,7 @@ fn the_same_file_is_not_taken_for_another_filing_or_twice() {
     let app = TestApp::spawn();
     let applicant = app.applicant();
     let filing = photo_required(&app);
-    let bytes = jpeg(900, 1200, 7);
+    let bytes = good_photo(7);
     let used = submit_photo(&applicant, &filing.id, &bytes, "image/jpeg");
     app.run_jobs();
     // Rejected by a reviewer: not that one again.
@@ -202,16 +218,7 @@ fn the_same_file_is_not_taken_for_another_filing_or_twice() {
     assert_eq!(shown.at("/findings/0/measured"), json!(null), "it is never told whose photo it was");
 
     let other = app.other_applicant();
-    let website = other.get("/v1/websites").expect_status(200).text("/items/0/id");
-    let theirs = other
-        .post("/v1/filings", json!({ "kind": "website_change", "website_id": website }))
-        .expect_status(201);
-    let theirs = Filing { id: theirs.text("/id"), website_id: website };
-    let change = json!({ "website": { "remark": "联系方式更新" } });
-    other.with("If-Match", theirs.tag(&other)).patch(&theirs.path(""), change).expect_status(200);
-    let acceptance = app.make().acceptance();
-    other.with("If-Match", theirs.tag(&other)).post(&theirs.path("/submit"), acceptance).expect_status(200);
-    pass_initial_review(&app, &theirs.id);
+    let theirs = photo_required_of(&app, &other);
     let id = submit_photo(&other, &theirs.id, &bytes, "image/jpeg");
     app.run_jobs();
     other.get(&path(&id)).expect_status(200).expect("/findings/0/code", "PHOTO_REUSED");
@@ -222,8 +229,8 @@ fn a_new_declaration_takes_the_place_of_one_that_still_waits() {
     let app = TestApp::spawn();
     let filing = photo_required(&app);
     let applicant = app.applicant();
-    let first = upload_photo(&applicant, &filing.id, &jpeg(900, 1200, 1), "image/jpeg");
-    let second = upload_photo(&applicant, &filing.id, &jpeg(900, 1200, 2), "image/jpeg");
+    let first = upload_photo(&applicant, &filing.id, &good_photo(1), "image/jpeg");
+    let second = upload_photo(&applicant, &filing.id, &good_photo(2), "image/jpeg");
     applicant.get(&path(&first)).expect_status(200).expect("/state", "cancelled");
     applicant.act(&format!("{}/submit", path(&first))).expect_problem(409, "invalid_transition");
     applicant.act(&format!("{}/submit", path(&second))).expect_status(202);
@@ -236,7 +243,7 @@ fn a_late_check_changes_nothing_after_the_filing_moved() {
     let app = TestApp::spawn();
     let filing = photo_required(&app);
     let applicant = app.applicant();
-    let id = submit_photo(&applicant, &filing.id, &jpeg(900, 1200, 1), "image/jpeg");
+    let id = submit_photo(&applicant, &filing.id, &good_photo(1), "image/jpeg");
     applicant.act(&filing.path("/withdraw")).expect_status(200);
     app.run_jobs();
     applicant.get(&path(&id)).expect_status(200).expect("/state", "cancelled");
@@ -246,7 +253,7 @@ fn a_late_check_changes_nothing_after_the_filing_moved() {
     // Should the filing ever move without ending the attempt, the check finds it void.
     app.make().submit(&filing);
     pass_initial_review(&app, &filing.id);
-    let id = submit_photo(&applicant, &filing.id, &jpeg(900, 1200, 1), "image/jpeg");
+    let id = submit_photo(&applicant, &filing.id, &good_photo(1), "image/jpeg");
     let filing_id: FilingId = filing.id.parse().unwrap();
     diesel::sql_query("UPDATE filings SET status = 'draft' WHERE id = $1")
         .bind::<sql_types::Uuid, _>(filing_id)
@@ -262,8 +269,8 @@ fn a_check_that_cannot_run_sends_the_photo_to_review_after_a_minute() {
     let app = TestApp::spawn();
     let filing = photo_required(&app);
     let applicant = app.applicant();
-    let id = submit_photo(&applicant, &filing.id, &jpeg(900, 1200, 1), "image/jpeg");
-    app.block_on(app.app.storage.delete(&format!("photos/{id}"))).unwrap();
+    let id = submit_photo(&applicant, &filing.id, &good_photo(1), "image/jpeg");
+    app.block_on(app.app.storage.delete(&format!("photo-originals/{id}"))).unwrap();
     app.run_jobs();
     applicant.get(&path(&id)).expect_status(200).expect("/state", "checking");
     app.advance(Duration::seconds(61));
@@ -281,7 +288,7 @@ fn a_photo_that_never_comes_is_cancelled_with_its_object() {
     let app = TestApp::spawn();
     let filing = photo_required(&app);
     let applicant = app.applicant();
-    let id = upload_photo(&applicant, &filing.id, &jpeg(900, 1200, 1), "image/jpeg");
+    let id = upload_photo(&applicant, &filing.id, &good_photo(1), "image/jpeg");
     app.schedule_periodic();
     app.advance(Duration::minutes(80));
     applicant.act(&format!("{}/submit", path(&id))).expect_problem(409, "upload_expired");
@@ -297,7 +304,7 @@ fn photos_are_taken_only_in_their_steps() {
     let app = TestApp::spawn();
     let filing = app.make().submitted();
     let applicant = app.applicant();
-    let body = declaration(&jpeg(900, 1200, 1), "image/jpeg");
+    let body = declaration(&good_photo(1), "image/jpeg");
     applicant
         .post(&filing.path("/photo-verifications"), body.clone())
         .expect_problem(409, "invalid_transition")

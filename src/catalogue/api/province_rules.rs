@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::auth::{Allowed, op};
 use crate::catalogue::data::{self, ProvinceProof as Proof, ProvinceRule as Rule};
 use crate::catalogue::model::{self, Catalogue, Row};
-use crate::catalogue::regions::{RegionLevel, Regions};
+use crate::catalogue::regions::Regions;
 use crate::error::{ApiError, ApiResult, FieldError};
 use crate::kernel::i18n::Locale;
 use crate::kernel::json::{Json, Path, Query};
@@ -180,10 +180,7 @@ pub async fn put_province_rule(
 ) -> ApiResult<Reply> {
     let (now, caller, body) = (app.clock.now(), caller.caller.clone(), body.0);
     let province = province_code.0.0;
-    let is_province = Regions::get().find(&province).is_some_and(|region| {
-        region.level == RegionLevel::Province && !matches!(&region.code[..2], "71" | "81" | "82")
-    });
-    if !is_province {
+    if !Regions::get().is_mainland_province(&province) {
         return Err(ApiError::not_found().detail(
             format!("{province} 不是大陆省级行政区划代码。"),
             format!("{province} is not the code of a province of mainland China."),

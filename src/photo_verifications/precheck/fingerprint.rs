@@ -21,6 +21,21 @@ pub struct Fingerprint([u64; Self::WORDS]);
 impl Fingerprint {
     /// Words of 64 bits that a fingerprint has.
     pub const WORDS: usize = WORDS_EACH * MARGINS.len();
+    /// Pairs of parts, as places of their words, that [`Self::distance`] compares: for whoever computes it elsewhere.
+    pub const PAIRS: [([usize; WORDS_EACH], [usize; WORDS_EACH]); 2 * MARGINS.len()] = {
+        let mut pairs = [([0; WORDS_EACH], [0; WORDS_EACH]); 2 * MARGINS.len()];
+        let mut part = 0;
+        while part < MARGINS.len() {
+            let mut word = 0;
+            while word < WORDS_EACH {
+                (pairs[2 * part].0[word], pairs[2 * part].1[word]) = (word, part * WORDS_EACH + word);
+                (pairs[2 * part + 1].0[word], pairs[2 * part + 1].1[word]) = (part * WORDS_EACH + word, word);
+                word += 1;
+            }
+            part += 1;
+        }
+        pairs
+    };
     /// Greatest distance at which two pictures are the same one, in bits.
     pub const MAX_DISTANCE: u32 = 20;
 
@@ -36,12 +51,10 @@ impl Fingerprint {
 
     /// Bits in which the two differ: the least over the whole of one against the cut-outs of the other, 0 to 128.
     pub fn distance(&self, other: &Self) -> u32 {
-        let part = |of: &Self, i: usize| [of.0[i * WORDS_EACH], of.0[i * WORDS_EACH + 1]];
-        let differ = |a: [u64; 2], b: [u64; 2]| (a[0] ^ b[0]).count_ones() + (a[1] ^ b[1]).count_ones();
-        (0..MARGINS.len())
-            .flat_map(|i| [differ(part(self, 0), part(other, i)), differ(part(self, i), part(other, 0))])
-            .min()
-            .unwrap_or(u32::MAX)
+        let differ = |(own, others): &([usize; WORDS_EACH], [usize; WORDS_EACH])| {
+            own.iter().zip(others).map(|(own, others)| (self.0[*own] ^ other.0[*others]).count_ones()).sum()
+        };
+        Self::PAIRS.iter().map(differ).min().unwrap_or(u32::MAX)
     }
 
     /// Of a grey picture.

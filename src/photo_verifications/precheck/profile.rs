@@ -1,27 +1,34 @@
 //! What a provider's cloth looks like: data, not code.
 
-use std::sync::OnceLock;
-
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A provider's cloth.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = BackdropAppearance)]
 #[serde(deny_unknown_fields)]
 pub struct BackdropProfile {
     /// Lower end of the cloth's hue, in degrees (0 red, 120 green, 240 blue). Greater than `hue_to`: across 0.
+    #[schema(minimum = 0.0, maximum = 360.0)]
     pub hue_from: f32,
     /// Upper end of the cloth's hue, in degrees.
+    #[schema(minimum = 0.0, maximum = 360.0)]
     pub hue_to: f32,
     /// Least saturation (HSV) of the cloth in any light, 0 to 1.
+    #[schema(minimum = 0.0, maximum = 1.0)]
     pub saturation_from: f32,
     /// Least value (HSV) of the cloth in shadow, 0 to 1.
+    #[schema(minimum = 0.0, maximum = 1.0)]
     pub value_from: f32,
     /// Greatest value (HSV) of the cloth in light, 0 to 1.
+    #[schema(minimum = 0.0, maximum = 1.0)]
     pub value_to: f32,
     /// Least share of the cloth in what is not the person, 0 to 1. Below it, the backdrop is missing.
+    #[schema(minimum = 0.0, maximum = 1.0)]
     pub minimal_share: f32,
     /// Least share of the cloth's pixels whose hue is within 15 degrees of the cloth's median hue, 0 to 1. Below it, what is
     /// blue is not one cloth.
+    #[schema(minimum = 0.0, maximum = 1.0)]
     pub minimal_evenness: f32,
     /// The cloth must reach the left edge.
     pub left_edge: bool,
@@ -30,6 +37,7 @@ pub struct BackdropProfile {
     /// The cloth must reach the upper edge.
     pub top_edge: bool,
     /// Widest strip without cloth at an edge that must be reached, as a share of the picture's width or height, 0 to 1.
+    #[schema(minimum = 0.0, maximum = 1.0)]
     pub maximal_gap: f32,
     /// The text as it stands on the cloth. None: whether the text is clear or mirrored is not judged.
     #[serde(default)]
@@ -37,33 +45,36 @@ pub struct BackdropProfile {
 }
 
 /// The shape of the text on the cloth.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = BackdropText)]
 #[serde(deny_unknown_fields)]
 pub struct TextTemplate {
     /// Rows of the shape, all of one length (at most 64 signs, at most 32 rows): `#` is ink, `.` is cloth. It must differ
     /// from its mirror image.
+    #[schema(min_items = 4, max_items = 32)]
     pub rows: Vec<String>,
     /// Least height of the text, as a share of the picture's height.
+    #[schema(minimum = 0.0, maximum = 1.0)]
     pub height_from: f32,
     /// Greatest height of the text, as a share of the picture's height.
+    #[schema(minimum = 0.0, maximum = 1.0)]
     pub height_to: f32,
     /// Where the text ends at the lowest, as a share of the picture's height; above it is searched.
+    #[schema(minimum = 0.0, maximum = 1.0)]
     pub bottom: f32,
     /// Least correlation at which the text counts as legible, 0 to 1.
+    #[schema(minimum = 0.0, maximum = 1.0)]
     pub minimal_match: f32,
 }
 
 impl BackdropProfile {
     /// The profile that ships with the program (`src/catalogue/data/backdrop_profiles.json`, row `default`).
+    ///
+    /// # Panics
+    /// When the shipped file has no such row, which a test rules out.
     pub fn shipped() -> &'static Self {
-        static KEPT: OnceLock<BackdropProfile> = OnceLock::new();
-        KEPT.get_or_init(|| {
-            let rows: Rows =
-                serde_json::from_str(include_str!("../../catalogue/data/backdrop_profiles.json"))
-                    .unwrap_or_else(|fault| panic!("backdrop_profiles.json is part of the program: {fault}"));
-            let row = rows.rows.into_iter().find(|row| row.code == "default");
-            row.expect("the shipped file has the row `default`").profile
-        })
+        let mut rows = crate::catalogue::data::backdrop_profiles().iter();
+        &rows.find(|row| row.code == "default").expect("the shipped file has the row `default`").profile
     }
 
     /// Whether the numbers can be used; what is wrong otherwise.
@@ -122,18 +133,6 @@ impl TextTemplate {
 
 fn in_range(name: &str, value: f32, from: f32, to: f32) -> Result<(), String> {
     if (from..=to).contains(&value) { Ok(()) } else { Err(format!("{name}: {from} to {to}")) }
-}
-
-#[derive(Deserialize)]
-struct Rows {
-    rows: Vec<Row>,
-}
-
-/// A row of the shipped file. Rows of providers and provinces with other cloths have other codes.
-#[derive(Deserialize)]
-struct Row {
-    code: String,
-    profile: BackdropProfile,
 }
 
 #[cfg(test)]

@@ -69,8 +69,8 @@ impl Backdrop {
     }
 }
 
-/// Measures the cloth around the person, whose place is known by the face.
-pub(super) fn measure(picture: &Picture, face: Option<&Face>, profile: &BackdropProfile) -> Backdrop {
+/// Measures the cloth around people, whose place is known by their faces.
+pub(super) fn measure(picture: &Picture, faces: &[Face], profile: &BackdropProfile) -> Backdrop {
     let step = (picture.width.max(picture.height) / CELLS).max(1);
     let (width, height) = (picture.width.div_ceil(step), picture.height.div_ceil(step));
     let mut hues = Vec::new();
@@ -87,20 +87,20 @@ pub(super) fn measure(picture: &Picture, face: Option<&Face>, profile: &Backdrop
     let middle = median(hues.clone());
     let near = hues.iter().filter(|hue| (*hue - middle).abs().min(360.0 - (*hue - middle).abs()) <= SAME_HUE);
     let evenness = if hues.is_empty() { 0.0 } else { near.count() as f32 / hues.len() as f32 };
-    let person = Person::of(face, step as f64, width, height);
+    let people = People::of(faces, step as f64, width, height);
     // Ink on the cloth and its seams are closed, so that the cloth's own name does not count against it.
     let closed = close(&raw, width, height, (width.max(height) / 40).max(1));
     let (mut background, mut cloth) = (0_usize, 0_usize);
     for y in 0..height {
         for x in 0..width {
-            if person.is_background(x, y) {
+            if people.is_background(x, y) {
                 background += 1;
                 cloth += usize::from(closed[y * width + x]);
             }
         }
     }
     let gap = |edge: Edge| {
-        let (lines, length) = if edge == Edge::Top { (height, width) } else { (width, person.shoulders) };
+        let (lines, length) = if edge == Edge::Top { (height, width) } else { (width, people.shoulders) };
         let line = |i: usize| {
             let (mut all, mut cloth) = (0_usize, 0_usize);
             for j in 0..length {
@@ -109,7 +109,7 @@ pub(super) fn measure(picture: &Picture, face: Option<&Face>, profile: &Backdrop
                     Edge::Right => (width - 1 - i, j),
                     Edge::Top => (j, i),
                 };
-                if person.is_background(x, y) {
+                if people.is_background(x, y) {
                     all += 1;
                     cloth += usize::from(raw[y * width + x]);
                 }
@@ -149,34 +149,41 @@ fn cell(picture: &Picture, x: usize, y: usize, step: usize) -> [u8; 3] {
     sums.map(|sum| (sum / count) as u8)
 }
 
-/// Where the person hides the cloth, in cells. Without a face, only the upper corners count as background.
-struct Person {
-    face: Option<(f64, f64, f64)>,
+/// Where people hide the cloth, in cells. Without a face, only the upper corners count as background.
+struct People {
+    /// Middle and side of each face.
+    faces: Vec<(f64, f64, f64)>,
     width: usize,
     /// Below this row, arms and shoulders reach to the sides.
     shoulders: usize,
 }
 
-impl Person {
-    fn of(face: Option<&Face>, step: f64, width: usize, height: usize) -> Self {
-        let face = face.map(|face| {
-            let (x, y) = face.centre();
-            (x / step, y / step, face.side() / step)
-        });
-        let shoulders = face.map_or(height as f64 * 0.5, |(_, y, side)| y + side * 0.9);
-        Self { face, width, shoulders: (shoulders as usize).clamp(1, height.max(1)) }
+impl People {
+    fn of(faces: &[Face], step: f64, width: usize, height: usize) -> Self {
+        let faces: Vec<_> = faces
+            .iter()
+            .map(|face| {
+                let (x, y) = face.centre();
+                (x / step, y / step, face.side() / step)
+            })
+            .collect();
+        let shoulders = faces.iter().map(|(_, y, side)| y + side * 0.9).reduce(f64::min);
+        let shoulders = shoulders.unwrap_or(height as f64 * 0.5) as usize;
+        Self { faces, width, shoulders: shoulders.clamp(1, height.max(1)) }
     }
 
     fn is_background(&self, x: usize, y: usize) -> bool {
-        let Some((cx, cy, side)) = self.face else {
+        if self.faces.is_empty() {
             return y < self.shoulders && (x * 4 < self.width || x * 4 >= self.width * 3);
-        };
-        let (dx, dy) = ((x as f64 + 0.5 - cx).abs() / side, (y as f64 + 0.5 - cy) / side);
-        // The head with hair: an ellipse around the face, somewhat higher than it.
-        let is_head = (dx / 1.0).powi(2) + ((dy + 0.15) / 1.25).powi(2) <= 1.0;
-        // Neck, shoulders, arms: from the chin outwards; below the chest nothing is told apart.
-        let is_body = dy > 0.3 && dx < 0.7 + (dy - 0.3) * 1.6;
-        !is_head && !is_body && dy < 1.6
+        }
+        self.faces.iter().all(|(cx, cy, side)| {
+            let (dx, dy) = ((x as f64 + 0.5 - cx).abs() / side, (y as f64 + 0.5 - cy) / side);
+            // The head with hair: an ellipse around the face, somewhat higher than it.
+            let is_head = dx.powi(2) + ((dy + 0.15) / 1.25).powi(2) <= 1.0;
+            // Neck, shoulders, arms: from the chin outwards; below the chest nothing is told apart.
+            let is_body = dy > 0.3 && dx < 0.7 + (dy - 0.3) * 1.6;
+            !is_head && !is_body && dy < 1.6
+        })
     }
 }
 

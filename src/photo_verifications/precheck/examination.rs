@@ -65,7 +65,7 @@ pub fn examine(bytes: &[u8], content_type: &str, profile: &BackdropProfile) -> R
     Ok(Examination {
         width: decoded.size.0,
         height: decoded.size.1,
-        backdrop: backdrop::measure(picture, face, profile),
+        backdrop: backdrop::measure(picture, &faces, profile),
         quality: quality::measure(picture, &grey, face),
         clothes: face.and_then(|face| clothes::measure(picture, face)),
         text: profile.text.as_ref().map(|template| text::find(picture, template)),

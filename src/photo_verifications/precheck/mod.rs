@@ -21,6 +21,11 @@ mod strip;
 mod switches;
 mod text;
 
+#[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 pub use backdrop::{Backdrop, Edge};

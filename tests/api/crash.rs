@@ -24,7 +24,7 @@ use crate::support::{Client, cluster, secrets};
 /// Longest wait for a start, a job or a stop; far more than needed, for busy machines.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
         if let Some(found) = look() {
@@ -36,15 +36,15 @@ fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
 }
 
 /// What several starts of the server stand on.
-struct Site {
+pub struct Site {
     database: String,
     url: SecretString,
     folder: PathBuf,
-    smtp: SmtpServer,
+    pub smtp: SmtpServer,
 }
 
 impl Site {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (database, url) = cluster().create_database();
         let folder = nix::unistd::mkdtemp(&std::env::temp_dir().join("beian-crash-XXXXXX")).unwrap();
         let site = Self { database, url, folder, smtp: SmtpServer::start() };
@@ -57,21 +57,19 @@ impl Site {
         self.database.replace('_', "-")
     }
 
-    fn conn(&self) -> PgConnection {
+    pub fn conn(&self) -> PgConnection {
         PgConnection::establish(self.url.expose_secret()).unwrap()
     }
 
-    /// Starts the server and waits until it has told its address.
-    fn start(&self, worker: &str) -> Server<'_> {
-        let address = self.folder.join("address");
-        // A killed server leaves the file behind.
-        let _ = fs::remove_file(&address);
+    /// The program with one of its commands, outside embedded mode.
+    pub fn command(&self, name: &str, worker: &str) -> Command {
         let storage = cluster().storage(&self.bucket());
         let keys = secrets();
         let key = |bytes: &SecretBytes| STANDARD.encode(bytes.expose());
         let log = fs::OpenOptions::new().create(true).append(true).open(self.folder.join("log")).unwrap();
-        let child = Command::new(env!("CARGO_BIN_EXE_beian"))
-            .arg("serve")
+        let mut command = Command::new(env!("CARGO_BIN_EXE_beian"));
+        command
+            .arg(name)
             .current_dir(&self.folder)
             // Nothing of the developer's own settings.
             .env_clear()
@@ -94,9 +92,16 @@ impl Site {
             .env("WORKER", worker)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .unwrap();
+            .stderr(log);
+        command
+    }
+
+    /// Starts the server and waits until it has told its address.
+    pub fn start(&self, worker: &str) -> Server<'_> {
+        let address = self.folder.join("address");
+        // A killed server leaves the file behind.
+        let _ = fs::remove_file(&address);
+        let child = self.command("serve", worker).spawn().unwrap();
         let mut server = Server { child, base: String::new(), site: self };
         server.base = wait_for("the server tells its address", || {
             if let Some(status) = server.child.try_wait().unwrap() {
@@ -110,7 +115,7 @@ impl Site {
         server
     }
 
-    fn log(&self) -> String {
+    pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
@@ -145,14 +150,14 @@ fn job(state: &str, attempts: i32) -> Job {
 }
 
 /// A running server; killed when a test fails.
-struct Server<'a> {
+pub struct Server<'a> {
     child: Child,
     base: String,
     site: &'a Site,
 }
 
 impl Server<'_> {
-    fn log_in(&self, login: &str) -> Client {
+    pub fn log_in(&self, login: &str) -> Client {
         let body = json!({ "login": login, "password": "demo-password-2026" });
         let reply = Client::new(&self.base, None).post("/v1/auth/login", body).expect_status(200);
         Client::new(&self.base, Some(reply.text("/access_token")))
@@ -163,7 +168,7 @@ impl Server<'_> {
         wait_for("the server ends", || self.child.try_wait().unwrap())
     }
 
-    fn kill_9(mut self) {
+    pub fn kill_9(mut self) {
         assert_eq!(self.signal(Signal::SIGKILL).signal(), Some(9));
     }
 

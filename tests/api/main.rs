@@ -32,4 +32,5 @@ mod storage_contract;
 mod users;
 mod walk_through;
 mod websites;
+mod workers;
 mod workflow;

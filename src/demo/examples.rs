@@ -44,6 +44,7 @@ pub static EXAMPLES: &[Example] = &[
     example("listPhotoVerifications", "demo-applicant-22", ids::filing(22)),
     example("getPhotoVerification", "demo-applicant-22", ids::photo(22)),
     example("createPhotoDownload", "demo-applicant-22", ids::photo(22)),
+    example("createPhotoPreview", "demo-applicant-22", ids::photo(22)),
     example("submitPhotoVerification", "demo-applicant-14", ids::photo(14)),
     example("createBackdropShipment", "demo-applicant-13", ids::filing(13)),
     example("listFilingBackdropShipments", "demo-applicant-15", ids::filing(15)),

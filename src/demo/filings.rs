@@ -286,6 +286,7 @@ impl Story<'_> {
                 photo_verifications::upload_key.eq(&file.upload_key),
                 photo_verifications::upload_expires_at.eq(self.now + Duration::days(30)),
                 photo_verifications::object_key.eq(is_there.then_some(&file.object_key)),
+                photo_verifications::preview_key.eq(is_there.then_some(&file.preview_key)),
                 photo_verifications::person_hash.eq(&revision.person_hash),
                 photo_verifications::findings.eq(json!([])),
                 photo_verifications::created_by.eq(people::applicant(self.number)),

@@ -10,7 +10,7 @@ use super::precheck::Fingerprint;
 use crate::schema::photo_verifications as photos;
 
 /// Any number will do, as long as nobody else takes it: "photo" in ASCII.
-const LOCK: &str = "SELECT pg_advisory_xact_lock(482_854_302_831)";
+const LOCK: &str = "SELECT pg_advisory_xact_lock(482854302831)";
 
 /// Whether exactly this file was handed in before: in another filing, or in an attempt of this one that came to a decision.
 /// A file that only failed the check, or whose filing was withdrawn, may come again for the same filing.

@@ -7,6 +7,7 @@ use beian::demo::{self, examples};
 use serde_json::Value;
 
 use crate::document::operations;
+use crate::support::files::fixture;
 use crate::support::{Response, TestApp};
 
 /// Their examples cannot hold the secret that a mail or an earlier reply carries: they answer a documented refusal.
@@ -69,6 +70,14 @@ impl Request {
             let example = schema.get("example").or_else(|| schema["examples"].get(0));
             example.unwrap_or_else(|| panic!("{id}: no example of the body")).to_string().into_bytes()
         });
+        // Swagger UI lets people choose a file here.
+        let is_picture = !operation["requestBody"]["content"]["image/jpeg"].is_null();
+        let body = if is_picture {
+            headers.push(("Content-Type".to_owned(), "image/jpeg".to_owned()));
+            Some(fixture("good-1.jpg"))
+        } else {
+            body
+        };
         let login = examples::find(id).map(|example| example.login).or(first);
         Self { id, login, method: method.clone(), address, headers, body }
     }

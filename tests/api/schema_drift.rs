@@ -37,6 +37,7 @@ fn database_type(diesel: &str) -> Column {
         "Bytea" => "bytea",
         "Jsonb" => "jsonb",
         "Array<Nullable<Text>>" | "Array<Text>" => "_text",
+        "Array<Nullable<Int8>>" => "_int8",
         other => other,
     };
     (name.to_owned(), is_nullable)

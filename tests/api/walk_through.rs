@@ -46,6 +46,8 @@ fn the_walk_through_runs_against_a_fresh_embedded_server_and_ctrl_c_ends_it() {
         " photo_required ",
         "幕布已邮寄",
         "PHOTO_TOO_SMALL",
+        "acceptable: false",
+        "PHOTO_BACKDROP_MISSING",
         " photo_review ",
         " photo_rejected ",
         " bureau_rejected ",

@@ -26,6 +26,11 @@ fn picture(width: u32, height: u32, seed: u8, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
+/// A file of `tests/api/fixtures/photos`.
+pub fn fixture(name: &str) -> Vec<u8> {
+    std::fs::read(format!("{}/tests/api/fixtures/photos/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+}
+
 /// A photo that passes the pre-check. Another `seed` makes another photo: another person, place, cloth and light, so that
 /// none is taken for a copy of another.
 pub fn good_photo(seed: u8) -> Vec<u8> {

@@ -112,7 +112,7 @@ pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
         sessions: SessionCache::default(),
         waker: Waker::default(),
         mailer: external::email::from_config(&config.mail, &config.data_dir)?,
-        sms: external::sms::for_mode(config.mode, &db),
+        sms: external::sms::from_config(&config.sms, &db)?,
         bureau: external::bureau::for_setting(config.bureau_gateway),
         db,
         config,

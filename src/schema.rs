@@ -305,6 +305,14 @@ diesel::table! {
         created_at -> Timestamptz,
         sent_at -> Nullable<Timestamptz>,
         read_at -> Nullable<Timestamptz>,
+        variables -> Nullable<Jsonb>,
+        provider -> Nullable<Text>,
+        provider_reference -> Nullable<Text>,
+        recipient_masked -> Nullable<Text>,
+        recipient_hash -> Nullable<Bytea>,
+        receipt -> Nullable<Text>,
+        receipt_code -> Nullable<Text>,
+        receipt_at -> Nullable<Timestamptz>,
     }
 }
 

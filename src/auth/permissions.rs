@@ -188,6 +188,7 @@ operations! {
     // notifications
     ListNotifications "listNotifications" "notifications:read" [Applicant];
     ReadNotification "readNotification" "notifications:write" [Applicant];
+    RecordSmsReceipts "recordSmsReceipts" "" [];
     ReadAllNotifications "readAllNotifications" "notifications:write" [Applicant];
     // catalogue
     GetCurrentTerms "getCurrentTerms" "catalogue:read" [Applicant, Partner, Reviewer, SeniorReviewer, Logistics, BureauOperator, Support, Auditor, Admin];

@@ -129,7 +129,23 @@ pub(super) async fn contact_code(app: App, id: Uuid) -> anyhow::Result<()> {
     let Some(to) = mobile else { return Ok(()) };
     let text =
         texts::render_contact_code(person.locale.as_str(), provider(&app, &person), &code, valid_minutes)?;
-    Ok(app.sms.send(&Sms { id, notification_id: None, at: now, to, text }).await?)
+    let variables = [
+        ("code", code),
+        ("valid_minutes", valid_minutes.to_string()),
+        ("provider_name", provider(&app, &person).to_owned()),
+    ];
+    let sms = Sms {
+        id,
+        notification_id: None,
+        at: now,
+        to,
+        text,
+        template: "account.contact_code".to_owned(),
+        locale: person.locale,
+        variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+    };
+    app.sms.send(&sms).await?;
+    Ok(())
 }
 
 fn provider<'a>(app: &'a App, person: &Recipient) -> &'a str {

@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::model::{self, NewNotification, Recipient};
-use super::rules::{self, Verdict};
+use super::rules::{self, Means, Verdict};
 use super::texts::{self, Rendered};
 use super::{Channel, NotificationState, facts, send};
 use crate::app::App;
@@ -37,7 +37,11 @@ pub(super) async fn run(app: App, event_id: EventId) -> anyhow::Result<()> {
             facts.vars(person.locale, &person.display_name, provider, filing_link(&app, facts.filing_id));
         let text = texts::render(&facts.event_type, person.locale.as_str(), &vars)?;
         for channel in kind.channels.iter().filter_map(|name| name.parse::<Channel>().ok()) {
-            rows.push(row(&app, &facts, person, off, channel, &text));
+            let mut row = row(&app, &facts, person, off, channel, &text);
+            if channel == Channel::Sms {
+                row.variables = Some(serde_json::to_value(vars.for_sms(&text.inbox_title))?);
+            }
+            rows.push(row);
         }
     }
     let now = app.clock.now();
@@ -63,21 +67,22 @@ fn row(
     channel: Channel,
     text: &Rendered,
 ) -> NewNotification {
-    let (title, body, is_verified, has_provider) = match channel {
-        Channel::Inbox => (&text.inbox_title, &text.inbox_body, true, true),
-        Channel::Email => (&text.subject, &text.email_text, person.verified_email().is_some(), true),
+    let means = |is_verified| Means { is_verified, has_provider: true, has_template: true };
+    let (title, body, means) = match channel {
+        Channel::Inbox => (&text.inbox_title, &text.inbox_body, means(true)),
+        Channel::Email => (&text.subject, &text.email_text, means(person.verified_email().is_some())),
         Channel::Sms => {
-            (&text.inbox_title, &text.sms, person.verified_mobile().is_some(), app.sms.is_available())
+            let means = Means {
+                is_verified: person.verified_mobile().is_some(),
+                has_provider: app.sms.is_available(),
+                has_template: app.sms.has_template(&facts.event_type, person.locale),
+            };
+            (&text.inbox_title, &text.sms, means)
         }
     };
     let now = app.clock.now();
-    let (state, last_error, sent_at) = match rules::verdict(
-        channel,
-        &facts.event_type,
-        !off.contains(&channel),
-        is_verified,
-        has_provider,
-    ) {
+    let is_on = !off.contains(&channel);
+    let (state, last_error, sent_at) = match rules::verdict(channel, &facts.event_type, is_on, means) {
         Verdict::Show => (NotificationState::Sent, None, Some(now)),
         Verdict::Queue => (NotificationState::Queued, None, None),
         Verdict::Suppress(reason) => (NotificationState::Suppressed, Some(reason), None),
@@ -96,5 +101,6 @@ fn row(
         last_error,
         created_at: now,
         sent_at,
+        variables: None,
     }
 }

@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde_json::Value;
 
-use super::{Channel, NotificationState};
+use super::{Channel, NotificationState, ReceiptState};
 use crate::kernel::i18n::Locale;
 use crate::kernel::ids::{AccountId, EventId, FilingId, NotificationId, UserId};
 use crate::kernel::jobs::JobState;
@@ -92,6 +93,8 @@ pub(super) struct NewNotification {
     pub last_error: Option<&'static str>,
     pub created_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
+    /// What an SMS template of a provider is filled with.
+    pub variables: Option<Value>,
 }
 
 /// Inserts a notification. False when the user was already told about this event over this channel.
@@ -105,11 +108,13 @@ pub(super) fn insert(conn: &mut PgConnection, row: &NewNotification) -> QueryRes
 pub(super) struct Outgoing {
     pub id: NotificationId,
     pub filing_id: Option<FilingId>,
+    pub event_type: String,
     pub channel: Channel,
     pub state: NotificationState,
     pub locale: Locale,
     pub title: String,
     pub body: String,
+    pub variables: Option<Value>,
 }
 
 /// A notification with its recipient as they are now: an address changed meanwhile counts.
@@ -146,20 +151,54 @@ pub(super) fn attempt(conn: &mut PgConnection, dedup_key: &str) -> QueryResult<A
     Ok(row.map_or(Attempt { no: 1, max: i32::MAX }, |(no, max)| Attempt { no, max }))
 }
 
+/// Records that a message is handed over, and how its receipt comes.
+pub(super) fn mark_sent(
+    conn: &mut PgConnection,
+    id: NotificationId,
+    now: DateTime<Utc>,
+    sent: &Sent,
+) -> QueryResult<()> {
+    diesel::update(notifications::table.find(id).filter(notifications::state.ne(NotificationState::Sent)))
+        .set((
+            notifications::state.eq(NotificationState::Sent),
+            notifications::last_error.eq(None::<String>),
+            notifications::sent_at.eq(now),
+            notifications::provider.eq(sent.provider),
+            notifications::provider_reference.eq(&sent.reference),
+            notifications::recipient_masked.eq(&sent.recipient_masked),
+            notifications::recipient_hash.eq(&sent.recipient_hash),
+            notifications::receipt.eq(sent.receipt),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// What is known of a message that was handed over.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    /// Who took it.
+    pub provider: &'static str,
+    /// The provider's own number.
+    pub reference: Option<String>,
+    /// Whom it went to.
+    pub recipient_masked: String,
+    /// The same, to compare.
+    pub recipient_hash: Vec<u8>,
+    /// `pending` when a receipt will come.
+    pub receipt: Option<ReceiptState>,
+    /// We have to ask for it.
+    pub is_asked: bool,
+}
+
 /// Records what became of a try. What was sent stays sent.
 pub(super) fn mark(
     conn: &mut PgConnection,
     id: NotificationId,
     state: NotificationState,
     last_error: Option<&str>,
-    sent_at: Option<DateTime<Utc>>,
 ) -> QueryResult<()> {
     diesel::update(notifications::table.find(id).filter(notifications::state.ne(NotificationState::Sent)))
-        .set((
-            notifications::state.eq(state),
-            notifications::last_error.eq(last_error),
-            notifications::sent_at.eq(sent_at),
-        ))
+        .set((notifications::state.eq(state), notifications::last_error.eq(last_error)))
         .execute(conn)?;
     Ok(())
 }

@@ -27,25 +27,34 @@ pub(super) const SWITCHED_OFF: &str = "switched_off";
 pub(super) const NOT_VERIFIED: &str = "contact_not_verified";
 /// Nobody carries messages of this channel.
 pub(super) const NO_PROVIDER: &str = "no_provider";
+/// The provider of SMS has no template for this kind of message.
+pub(super) const NO_TEMPLATE: &str = "no_template";
 /// The user was disabled before it went out.
 pub(super) const DISABLED: &str = "user_disabled";
 
+/// What a channel can do for one user.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Means {
+    /// The user has a verified address or number.
+    pub is_verified: bool,
+    /// Somebody carries messages of the channel.
+    pub has_provider: bool,
+    /// The provider has a template for this kind of message.
+    pub has_template: bool,
+}
+
 /// The decision for one user and channel. `is_switched_on` is the user's wish (on unless they said otherwise).
-pub(super) fn verdict(
-    channel: Channel,
-    event_type: &str,
-    is_switched_on: bool,
-    is_verified: bool,
-    has_provider: bool,
-) -> Verdict {
+pub(super) fn verdict(channel: Channel, event_type: &str, is_switched_on: bool, means: Means) -> Verdict {
     if channel == Channel::Inbox {
         Verdict::Show
     } else if !is_switched_on && !is_mandatory(event_type) {
         Verdict::Suppress(SWITCHED_OFF)
-    } else if !is_verified {
+    } else if !means.is_verified {
         Verdict::Suppress(NOT_VERIFIED)
-    } else if !has_provider {
+    } else if !means.has_provider {
         Verdict::Suppress(NO_PROVIDER)
+    } else if !means.has_template {
+        Verdict::Suppress(NO_TEMPLATE)
     } else {
         Verdict::Queue
     }
@@ -55,31 +64,30 @@ pub(super) fn verdict(
 mod tests {
     use super::*;
 
+    const ALL: Means = Means { is_verified: true, has_provider: true, has_template: true };
+
     #[test]
     fn the_inbox_always_gets_it() {
-        assert_eq!(verdict(Channel::Inbox, "filing.submitted", false, false, false), Verdict::Show);
+        let nothing = Means { is_verified: false, has_provider: false, has_template: false };
+        assert_eq!(verdict(Channel::Inbox, "filing.submitted", false, nothing), Verdict::Show);
     }
 
     #[test]
     fn a_wish_counts_except_against_the_bureaus_decision() {
-        assert_eq!(
-            verdict(Channel::Sms, "filing.submitted", false, true, true),
-            Verdict::Suppress(SWITCHED_OFF)
-        );
-        assert_eq!(verdict(Channel::Sms, "bureau.approved", false, true, true), Verdict::Queue);
-        assert_eq!(verdict(Channel::Email, "bureau.rejected", false, true, true), Verdict::Queue);
+        assert_eq!(verdict(Channel::Sms, "filing.submitted", false, ALL), Verdict::Suppress(SWITCHED_OFF));
+        assert_eq!(verdict(Channel::Sms, "bureau.approved", false, ALL), Verdict::Queue);
+        assert_eq!(verdict(Channel::Email, "bureau.rejected", false, ALL), Verdict::Queue);
     }
 
     #[test]
-    fn an_unverified_contact_or_a_missing_provider_suppresses() {
-        assert_eq!(
-            verdict(Channel::Email, "bureau.approved", true, false, true),
-            Verdict::Suppress(NOT_VERIFIED)
-        );
-        assert_eq!(
-            verdict(Channel::Sms, "bureau.approved", true, true, false),
-            Verdict::Suppress(NO_PROVIDER)
-        );
+    fn what_cannot_be_sent_is_kept_with_its_reason() {
+        for (means, reason) in [
+            (Means { is_verified: false, ..ALL }, NOT_VERIFIED),
+            (Means { has_provider: false, ..ALL }, NO_PROVIDER),
+            (Means { has_template: false, ..ALL }, NO_TEMPLATE),
+        ] {
+            assert_eq!(verdict(Channel::Sms, "bureau.approved", true, means), Verdict::Suppress(reason));
+        }
     }
 
     #[test]

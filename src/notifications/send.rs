@@ -2,14 +2,15 @@
 
 use serde_json::json;
 
-use super::model::{self, Outgoing, Recipient};
-use super::{Channel, NotificationState, fan_out, jobs::SEND, rules, texts};
+use super::model::{self, Outgoing, Recipient, Sent};
+use super::{Channel, NotificationState, ReceiptState, fan_out, jobs::SEND, receipts, rules, texts};
 use crate::app::App;
 use crate::external::DeliveryError;
 use crate::external::email::Mail;
-use crate::external::sms::Sms;
+use crate::external::sms::{ReceiptWay, Sms};
 use crate::kernel::ids::NotificationId;
 use crate::kernel::jobs::NewJob;
+use crate::kernel::pii::{self, Sensitive};
 
 /// The job that sends a notification.
 pub(super) fn job(id: NotificationId) -> NewJob {
@@ -42,9 +43,12 @@ pub(super) async fn run(app: App, id: NotificationId) -> anyhow::Result<()> {
         }
         Outcome::Tried(outcome) => outcome,
     };
-    let Err(error) = outcome else { return mark(&app, id, NotificationState::Sent, None).await };
+    let error = match outcome {
+        Ok(sent) => return handed_over(&app, id, sent).await,
+        Err(error) => error,
+    };
     let state = match &error {
-        DeliveryError::Permanent(_) => NotificationState::Dead,
+        DeliveryError::Permanent(_) | DeliveryError::Recipient(_) => NotificationState::Dead,
         _ if attempt.no >= attempt.max => NotificationState::Dead,
         _ => NotificationState::Failed,
     };
@@ -57,38 +61,94 @@ pub(super) async fn run(app: App, id: NotificationId) -> anyhow::Result<()> {
 
 enum Outcome {
     Suppressed(&'static str),
-    Tried(Result<(), DeliveryError>),
+    Tried(Result<Sent, DeliveryError>),
 }
 
 async fn deliver(app: &App, row: &Outgoing, person: &Recipient) -> Outcome {
     if person.disabled_at.is_some() {
         return Outcome::Suppressed(rules::DISABLED);
     }
-    let at = app.clock.now();
     let tried = match row.channel {
-        Channel::Inbox => Ok(()),
-        Channel::Email => {
-            let Some(to) = person.verified_email().cloned() else {
-                return Outcome::Suppressed(rules::NOT_VERIFIED);
-            };
-            let link = row.filing_id.map_or_else(String::new, |id| fan_out::filing_link(app, id));
-            let html = texts::to_html(&row.body, row.locale.as_str(), &link);
-            let (subject, text) = (row.title.clone(), row.body.clone());
-            app.mailer.send(&Mail { id: row.id.0, at, to, subject, text, html }).await
-        }
-        Channel::Sms => {
-            let Some(to) = person.verified_mobile().cloned() else {
-                return Outcome::Suppressed(rules::NOT_VERIFIED);
-            };
-            app.sms
-                .send(&Sms { id: row.id.0, notification_id: Some(row.id), at, to, text: row.body.clone() })
-                .await
-        }
+        // Nothing of the inbox is ever queued.
+        Channel::Inbox => return Outcome::Suppressed(rules::NO_PROVIDER),
+        Channel::Email => match person.verified_email() {
+            Some(to) => email(app, row, to).await,
+            None => return Outcome::Suppressed(rules::NOT_VERIFIED),
+        },
+        Channel::Sms => match person.verified_mobile() {
+            Some(to) => sms(app, row, to).await,
+            None => return Outcome::Suppressed(rules::NOT_VERIFIED),
+        },
     };
     match tried {
         Err(DeliveryError::NoProvider) => Outcome::Suppressed(rules::NO_PROVIDER),
+        Err(DeliveryError::NoTemplate) => Outcome::Suppressed(rules::NO_TEMPLATE),
         tried => Outcome::Tried(tried),
     }
+}
+
+fn hash<K: pii::Kind>(contact: &Sensitive<K>) -> Result<Vec<u8>, DeliveryError> {
+    contact.lookup_hash().map_err(|error| DeliveryError::Retryable(error.to_string()))
+}
+
+async fn email(app: &App, row: &Outgoing, to: &Sensitive<pii::Email>) -> Result<Sent, DeliveryError> {
+    let link = row.filing_id.map_or_else(String::new, |id| fan_out::filing_link(app, id));
+    let mail = Mail {
+        id: row.id.0,
+        at: app.clock.now(),
+        to: to.clone(),
+        subject: row.title.clone(),
+        text: row.body.clone(),
+        html: texts::to_html(&row.body, row.locale.as_str(), &link),
+    };
+    // Before it is sent: nothing may fail between the sending and its record.
+    let recipient_hash = hash(to)?;
+    app.mailer.send(&mail).await?;
+    Ok(Sent {
+        provider: "smtp",
+        reference: None,
+        recipient_masked: to.mask(),
+        recipient_hash,
+        receipt: None,
+        is_asked: false,
+    })
+}
+
+async fn sms(app: &App, row: &Outgoing, to: &Sensitive<pii::Phone>) -> Result<Sent, DeliveryError> {
+    let variables = row.variables.clone().unwrap_or_default();
+    let sms = Sms {
+        id: row.id.0,
+        notification_id: Some(row.id),
+        at: app.clock.now(),
+        to: to.clone(),
+        text: row.body.clone(),
+        template: row.event_type.clone(),
+        locale: row.locale,
+        variables: serde_json::from_value(variables).unwrap_or_default(),
+    };
+    let recipient_hash = hash(to)?;
+    let handed = app.sms.send(&sms).await?;
+    Ok(Sent {
+        provider: app.sms.name(),
+        receipt: (handed.receipt != ReceiptWay::None).then_some(ReceiptState::Pending),
+        is_asked: handed.receipt == ReceiptWay::Poll,
+        reference: handed.reference,
+        recipient_masked: to.mask(),
+        recipient_hash,
+    })
+}
+
+/// Records it, and has the provider asked for the receipt where it does not call by itself.
+async fn handed_over(app: &App, id: NotificationId, sent: Sent) -> anyhow::Result<()> {
+    let now = app.clock.now();
+    let done = app.db.transaction(move |conn| {
+        model::mark_sent(conn, id, now, &sent)?;
+        if sent.is_asked {
+            receipts::ask_later(conn, now, id, 0)?;
+        }
+        Ok(())
+    });
+    Ok(done.await?)
 }
 
 async fn mark(
@@ -97,6 +157,5 @@ async fn mark(
     state: NotificationState,
     error: Option<String>,
 ) -> anyhow::Result<()> {
-    let sent_at = (state == NotificationState::Sent).then(|| app.clock.now());
-    Ok(app.db.run(move |conn| Ok(model::mark(conn, id, state, error.as_deref(), sent_at)?)).await?)
+    Ok(app.db.run(move |conn| Ok(model::mark(conn, id, state, error.as_deref())?)).await?)
 }

@@ -27,6 +27,7 @@ mod photo_verifications;
 mod reviews;
 mod schema_drift;
 mod shortcuts;
+mod sms;
 mod storage_contract;
 mod users;
 mod walk_through;

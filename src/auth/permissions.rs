@@ -188,6 +188,8 @@ operations! {
     // notifications
     ListNotifications "listNotifications" "notifications:read" [Applicant];
     ReadNotification "readNotification" "notifications:write" [Applicant];
+    GetUnsubscribePage "getUnsubscribePage" "" [];
+    Unsubscribe "unsubscribe" "" [];
     RecordSmsReceipts "recordSmsReceipts" "" [];
     ReadAllNotifications "readAllNotifications" "notifications:write" [Applicant];
     // catalogue

@@ -168,8 +168,16 @@ async fn mail(
         valid_minutes,
     };
     let text = texts::render_account(template, person.locale.as_str(), &vars)?;
-    let (subject, html) = (text.subject, text.email_html);
-    Ok(app.mailer.send(&Mail { id, at: app.clock.now(), to, subject, text: text.email_text, html }).await?)
+    let mail = Mail {
+        id,
+        at: app.clock.now(),
+        to,
+        subject: text.subject,
+        text: text.email_text,
+        html: text.email_html,
+        unsubscribe: None,
+    };
+    Ok(app.mailer.send(&mail).await?)
 }
 
 #[cfg(test)]

@@ -24,7 +24,6 @@ use crate::kernel::ids::EventId;
 use crate::kernel::jobs::NewJob;
 
 pub use jobs::register;
-pub use rules::is_mandatory;
 pub use webhooks::webhooks_document;
 
 crate::text_enum! {

@@ -1,14 +1,7 @@
 //! Whether a message over a channel goes out. Pure.
 
 use super::Channel;
-
-/// Events that nobody can switch off: the bureau's decision has legal weight.
-const MANDATORY: [&str; 2] = ["bureau.approved", "bureau.rejected"];
-
-/// Whether users cannot switch this event off.
-pub fn is_mandatory(event_type: &str) -> bool {
-    MANDATORY.contains(&event_type)
-}
+use crate::catalogue::data::is_mandatory;
 
 /// What to do with a message, and why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,8 +85,8 @@ mod tests {
 
     #[test]
     fn mandatory_events_exist() {
-        for event in MANDATORY {
-            assert!(crate::catalogue::data::event_type(event).is_some(), "{event}");
+        for event in ["bureau.approved", "bureau.rejected"] {
+            assert!(is_mandatory(event) && crate::catalogue::data::event_type(event).is_some(), "{event}");
         }
     }
 }

@@ -5,6 +5,8 @@ use serde_json::json;
 use super::model::{self, Outgoing, Recipient, Sent};
 use super::{Channel, NotificationState, ReceiptState, fan_out, jobs::SEND, receipts, rules, texts};
 use crate::app::App;
+use crate::auth;
+use crate::catalogue::data::is_mandatory;
 use crate::external::DeliveryError;
 use crate::external::email::Mail;
 use crate::external::sms::{ReceiptWay, Sms};
@@ -72,7 +74,7 @@ async fn deliver(app: &App, row: &Outgoing, person: &Recipient) -> Outcome {
         // Nothing of the inbox is ever queued.
         Channel::Inbox => return Outcome::Suppressed(rules::NO_PROVIDER),
         Channel::Email => match person.verified_email() {
-            Some(to) => email(app, row, to).await,
+            Some(to) => email(app, row, person, to).await,
             None => return Outcome::Suppressed(rules::NOT_VERIFIED),
         },
         Channel::Sms => match person.verified_mobile() {
@@ -91,7 +93,12 @@ fn hash<K: pii::Kind>(contact: &Sensitive<K>) -> Result<Vec<u8>, DeliveryError> 
     contact.lookup_hash().map_err(|error| DeliveryError::Retryable(error.to_string()))
 }
 
-async fn email(app: &App, row: &Outgoing, to: &Sensitive<pii::Email>) -> Result<Sent, DeliveryError> {
+async fn email(
+    app: &App,
+    row: &Outgoing,
+    person: &Recipient,
+    to: &Sensitive<pii::Email>,
+) -> Result<Sent, DeliveryError> {
     let link = row.filing_id.map_or_else(String::new, |id| fan_out::filing_link(app, id));
     let mail = Mail {
         id: row.id.0,
@@ -100,6 +107,7 @@ async fn email(app: &App, row: &Outgoing, to: &Sensitive<pii::Email>) -> Result<
         subject: row.title.clone(),
         text: row.body.clone(),
         html: texts::to_html(&row.body, row.locale.as_str(), &link),
+        unsubscribe: unsubscribe_link(app, person, &row.event_type),
     };
     // Before it is sent: nothing may fail between the sending and its record.
     let recipient_hash = hash(to)?;
@@ -112,6 +120,12 @@ async fn email(app: &App, row: &Outgoing, to: &Sensitive<pii::Email>) -> Result<
         receipt: None,
         is_asked: false,
     })
+}
+
+/// Where this kind of mail is switched off; none for the bureau's two results.
+fn unsubscribe_link(app: &App, person: &Recipient, event_type: &str) -> Option<String> {
+    let token = (!is_mandatory(event_type)).then(|| auth::unsubscribe_token(person.id, event_type))?;
+    Some(format!("{}/v1/unsubscribe?token={token}", app.public_url))
 }
 
 async fn sms(app: &App, row: &Outgoing, to: &Sensitive<pii::Phone>) -> Result<Sent, DeliveryError> {

@@ -10,6 +10,7 @@ pub mod jobs;
 mod me;
 mod model;
 mod preferences;
+mod unsubscribe;
 
 pub use command_line::create_from_command_line;
 pub use contacts::CONTACT_CODE_JOB;
@@ -22,6 +23,8 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
         .service(contacts::confirm_contact)
         .service(preferences::get_notification_preferences)
         .service(preferences::update_notification_preferences)
+        .service(unsubscribe::get_unsubscribe_page)
+        .service(unsubscribe::unsubscribe)
         .service(api::create_user)
         .service(api::list_users)
         .service(api::get_user)

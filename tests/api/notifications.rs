@@ -27,6 +27,7 @@ fn an_event_reaches_inbox_mail_and_sms_in_the_readers_language() {
     assert_eq!(mail.recipients, ["demo-applicant@example.com"]);
     assert!(mail.header("Subject").contains("（BA-2026-990123）"), "{}", mail.header("Subject"));
     assert_eq!(mail.header("Message-ID"), format!("<{}@example.com>", office.email_id()));
+    assert_eq!(mail.from(), ("备案".to_owned(), "icp@example.com".to_owned()));
     assert_eq!(mail.header("Date"), "Wed, 11 Mar 2026 02:00:00 +0000");
     assert_eq!(mail.header("Auto-Submitted"), "auto-generated");
     assert!(mail.header("Content-Type").starts_with("multipart/alternative"));
@@ -51,6 +52,90 @@ fn an_event_reaches_inbox_mail_and_sms_in_the_readers_language() {
     office.app.run_jobs();
     let subject = office.smtp.mails()[1].header("Subject");
     assert!(subject.is_ascii() && subject.contains("BA-2026-990123"), "{subject}");
+}
+
+#[test]
+fn a_mail_that_can_be_switched_off_says_how_and_one_click_does_it() {
+    let office = Office::open();
+    office.record("filing.submitted", "initial_review", json!({}));
+    office.record("bureau.approved", "approved", json!({}));
+    office.app.run_jobs();
+    let mails = office.smtp.mails();
+    let of = |words: &str| mails.iter().find(|mail| mail.header("Subject").contains(words)).unwrap();
+    let result = of("管局审核通过");
+    assert_eq!(
+        (result.header("List-Unsubscribe"), result.header("List-Unsubscribe-Post")),
+        Default::default()
+    );
+    let mail = of("提交");
+    assert_eq!(mail.header("List-Unsubscribe-Post"), "List-Unsubscribe=One-Click");
+    let header = mail.header("List-Unsubscribe");
+    let link = header.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap().to_owned();
+    assert!(link.starts_with(&format!("{}/v1/unsubscribe?token=", office.app.base)), "{link}");
+
+    // A scanner that follows the link changes nothing.
+    let nobody = office.app.anonymous();
+    let page = nobody.get(&link).expect_status(200);
+    assert_eq!(page.header("content-type").as_deref(), Some("text/html; charset=utf-8"));
+    assert!(String::from_utf8_lossy(&page.body).contains("<form method=\"post\">"));
+    let applicant = office.app.applicant();
+    let switches = |channel: &str| {
+        let all = applicant.get("/v1/me/notification-preferences").expect_status(200).json();
+        let list = all["items"].as_array().unwrap().clone();
+        list.into_iter()
+            .find(|row| row["event_type"] == "filing.submitted" && row["channel"] == channel)
+            .unwrap()["is_enabled"]
+            .clone()
+    };
+    assert_eq!(switches("email"), true);
+    // As a mail program posts it: a form, no token, no cookie.
+    let form = nobody.with("Content-Type", "application/x-www-form-urlencoded");
+    let version = applicant.get("/v1/me").at("/version").as_i64().unwrap();
+    for _ in 0..2 {
+        form.send("POST", &link, Some(b"List-Unsubscribe=One-Click".to_vec())).expect_status(200);
+    }
+    assert_eq!((switches("email"), switches("sms")), (json!(false), json!(true)));
+    applicant.get("/v1/me").expect("/version", version + 1);
+    office.app.advance(Duration::minutes(1));
+    office.record("filing.submitted", "initial_review", json!({}));
+    office.record("bureau.rejected", "bureau_rejected", json!({}));
+    office.app.run_jobs();
+    let subjects: Vec<_> = office.smtp.mails()[2..].iter().map(|mail| mail.header("Subject")).collect();
+    assert!(subjects.len() == 1 && subjects[0].contains("未通过"), "{subjects:?}");
+    let deeds = office.app.user("demo-auditor").get("/v1/audit-events?action=user.preferences_updated");
+    let deeds = deeds.expect_status(200).expect("/items/0/actor_role", "system");
+    assert_eq!(deeds.at("/items").as_array().unwrap().len(), 1);
+
+    let forged = |token: &str| format!("/v1/unsubscribe?token={token}");
+    let mut wrong = link.rsplit_once('=').unwrap().1.to_owned();
+    wrong.replace_range(30..31, if &wrong[30..31] == "A" { "B" } else { "A" });
+    nobody.get(&forged(&wrong)).expect_problem(404, "not_found");
+    nobody.act(&forged(&wrong)).expect_problem(404, "not_found");
+    let mandatory = beian::auth::unsubscribe_token(office.user, "bureau.approved");
+    nobody.act(&forged(&mandatory)).expect_problem(404, "not_found");
+    nobody.act("/v1/unsubscribe").expect_problem(400, "invalid_parameter");
+}
+
+#[test]
+fn nobody_switches_the_bureaus_results_off() {
+    let office = Office::open();
+    let applicant = office.app.applicant();
+    for event in ["bureau.approved", "bureau.rejected"] {
+        for channel in ["email", "sms"] {
+            let off = json!({ "items": [{ "event_type": event, "channel": channel, "is_enabled": false }] });
+            let refused = applicant.put("/v1/me/notification-preferences", off).expect_status(422);
+            assert_eq!(refused.faults(), ["/items/0/is_enabled mandatory"]);
+        }
+    }
+    let off = json!({ "items": [
+        { "event_type": "filing.submitted", "channel": "email", "is_enabled": false },
+        { "event_type": "filing.submitted", "channel": "sms", "is_enabled": false },
+    ] });
+    applicant.put("/v1/me/notification-preferences", off).expect_status(200);
+    office.record("filing.submitted", "initial_review", json!({}));
+    office.record("bureau.rejected", "bureau_rejected", json!({}));
+    office.app.run_jobs();
+    assert_eq!((office.smtp.mails().len(), office.sms_texts().len()), (1, 1), "only the result goes out");
 }
 
 #[test]
@@ -102,7 +187,7 @@ fn after_the_last_try_a_notification_is_dead_with_its_job() {
     let mut office = Office::open();
     office.app.may_leave_jobs();
     for _ in 0..10 {
-        office.smtp.refuse_next("421 4.7.0 too busy");
+        office.smtp.refuse_next("450 4.2.1 mailbox busy");
     }
     office.record("filing.submitted", "initial_review", json!({}));
     for _ in 0..12 {

@@ -213,6 +213,9 @@ operations! {
     ListJobs "listJobs" "jobs:read" [Admin];
     RetryJob "retryJob" "jobs:write" [Admin];
     DiscardJob "discardJob" "jobs:write" [Admin];
+    ListUndeliverableContacts "listUndeliverableContacts" "contacts:read" [Support, Admin];
+    ListMessageDeliveries "listMessageDeliveries" "contacts:read" [Support, Admin];
+    ListAlarms "listAlarms" "alarms:read" [Support, Admin];
     ListSmsMessages "listSmsMessages" "jobs:read" [Admin];
     // health
     GetLiveness "getLiveness" "" [];

@@ -179,7 +179,7 @@ fn read_jdcloud(r: &Reader, is_chosen: bool) -> JdCloudConfig {
     let algorithms = [("JDCLOUD2-HMAC-SHA256", Algorithm::V2), ("JDCLOUD3-HMAC-SHA256", Algorithm::V3)];
     JdCloudConfig {
         endpoint: r
-            .parsed("JDCLOUD_SMS_ENDPOINT", network::http_url)
+            .parsed("JDCLOUD_SMS_ENDPOINT", endpoint)
             .unwrap_or_else(|| "https://sms.jdcloud-api.com".into()),
         region: r.parsed("JDCLOUD_SMS_REGION", word).unwrap_or_else(|| "cn-north-1".into()),
         access_key_id: needed(r, is_chosen, "JDCLOUD_ACCESS_KEY_ID", r.text("JDCLOUD_ACCESS_KEY_ID")),
@@ -194,6 +194,13 @@ fn read_jdcloud(r: &Reader, is_chosen: bool) -> JdCloudConfig {
         signature: r.choice("JDCLOUD_SIGNATURE", &algorithms).unwrap_or(Algorithm::V2),
         templates: templates.unwrap_or_default(),
     }
+}
+
+/// Scheme and host only: the path is signed, and is the service's own.
+fn endpoint(text: &str) -> Result<String, String> {
+    let url = network::http_url(text)?;
+    let has_path = url.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
+    if has_path { Err("a scheme and a host only are expected".to_owned()) } else { Ok(url) }
 }
 
 fn templates(text: &str) -> Result<BTreeMap<String, SmsTemplate>, String> {

@@ -185,6 +185,7 @@ fn faulty_settings_of_messages_are_named() {
         ("JDCLOUD_SMS_TEMPLATES", r#"{"*": {"template_id": "T1", "params": ["mobile"]}}"#),
         ("JDCLOUD_SMS_REGION", "cn/north"),
         ("JDCLOUD_SMS_ENDPOINT", "sms.jdcloud-api.com"),
+        ("JDCLOUD_SMS_ENDPOINT", "https://sms.jdcloud-api.com/v1"),
         ("JDCLOUD_SIGNATURE", "HMAC"),
         ("SMS_PROVIDER", "pigeon"),
         ("SMS_PER_HOUR", "0"),

@@ -8,13 +8,16 @@ use uuid::Uuid;
 
 use super::model::{self, Recipient};
 use super::texts::{self, AccountVars};
+use super::{Channel, breaker, undeliverable};
 use crate::app::App;
 use crate::auth;
+use crate::external::DeliveryError;
 use crate::external::email::Mail;
 use crate::external::sms::Sms;
 use crate::kernel::ids::UserId;
 use crate::kernel::pii::{self, Sensitive};
 use crate::schema::{contact_verifications, password_resets};
+use crate::users::undeliverable::UndeliverableSource;
 
 /// Which mail.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -144,7 +147,7 @@ pub(super) async fn contact_code(app: App, id: Uuid) -> anyhow::Result<()> {
         locale: person.locale,
         variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
     };
-    app.sms.send(&sms).await?;
+    breaker::guarded(&app, Channel::Sms, app.sms.send(&sms)).await??;
     Ok(())
 }
 
@@ -168,6 +171,7 @@ async fn mail(
         valid_minutes,
     };
     let text = texts::render_account(template, person.locale.as_str(), &vars)?;
+    let hash = to.lookup_hash()?;
     let mail = Mail {
         id,
         at: app.clock.now(),
@@ -177,7 +181,18 @@ async fn mail(
         html: text.email_html,
         unsubscribe: None,
     };
-    Ok(app.mailer.send(&mail).await?)
+    let outcome = breaker::guarded(app, Channel::Email, app.mailer.send(&mail)).await?;
+    if let Err(DeliveryError::Recipient(code)) = &outcome {
+        // A new contact that waits for its code is not the user's yet, and then nothing is recorded.
+        let (user, now, code) = (person.id, app.clock.now(), code.clone());
+        let source = UndeliverableSource::Refused;
+        app.db
+            .transaction(move |conn| {
+                Ok(undeliverable::record(conn, now, user, Channel::Email, &hash, source, Some(&code))?)
+            })
+            .await?;
+    }
+    Ok(outcome?)
 }
 
 #[cfg(test)]

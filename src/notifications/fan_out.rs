@@ -1,9 +1,10 @@
 //! From an event to one notification per user and channel.
 
 use super::facts::Facts;
-use super::model::{self, NewNotification, Recipient};
+use super::model::{self, NewNotification, Told};
 use super::rules::{self, Means, Verdict};
 use super::texts::{self, Rendered};
+use super::undeliverable::contact_channel;
 use super::{Channel, NotificationState, facts, send};
 use crate::app::App;
 use crate::catalogue::data;
@@ -30,14 +31,15 @@ pub(super) async fn run(app: App, event_id: EventId) -> anyhow::Result<()> {
         anyhow::bail!("event type {} is not in the catalogue", facts.event_type);
     };
     let mut rows = Vec::new();
-    for (person, off) in &people {
+    for told in &people {
+        let person = &told.person;
         let provider = &app.config.provider;
         let provider = person.locale.pick(&provider.name_zh, &provider.name_en);
         let vars =
             facts.vars(person.locale, &person.display_name, provider, filing_link(&app, facts.filing_id));
         let text = texts::render(&facts.event_type, person.locale.as_str(), &vars)?;
         for channel in kind.channels.iter().filter_map(|name| name.parse::<Channel>().ok()) {
-            let mut row = row(&app, &facts, person, off, channel, &text);
+            let mut row = row(&app, &facts, told, channel, &text);
             if channel == Channel::Sms {
                 row.variables = Some(serde_json::to_value(vars.for_sms(&text.inbox_title))?);
             }
@@ -62,12 +64,12 @@ pub(super) async fn run(app: App, event_id: EventId) -> anyhow::Result<()> {
 fn row(
     app: &App,
     facts: &Facts,
-    person: &Recipient,
-    off: &[Channel],
+    Told { person, off, lost }: &Told,
     channel: Channel,
     text: &Rendered,
 ) -> NewNotification {
-    let means = |is_verified| Means { is_verified, has_provider: true, has_template: true };
+    let is_reachable = contact_channel(channel).is_none_or(|contact| !lost.contains(&contact));
+    let means = |is_verified| Means { is_verified, has_provider: true, has_template: true, is_reachable };
     let (title, body, means) = match channel {
         Channel::Inbox => (&text.inbox_title, &text.inbox_body, means(true)),
         Channel::Email => (&text.subject, &text.email_text, means(person.verified_email().is_some())),
@@ -76,6 +78,7 @@ fn row(
                 is_verified: person.verified_mobile().is_some(),
                 has_provider: app.sms.is_available(),
                 has_template: app.sms.has_template(&facts.event_type, person.locale),
+                is_reachable,
             };
             (&text.inbox_title, &text.sms, means)
         }

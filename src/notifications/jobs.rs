@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{account, fan_out, receipts, send};
+use super::{account, fan_out, receipts, send, watch};
 use crate::app::App;
 use crate::kernel::ids::{EventId, NotificationId, UserId};
 use crate::kernel::jobs::Registry;
@@ -55,6 +55,7 @@ struct ContactCode {
 
 /// Registers the handlers.
 pub fn register(registry: &mut Registry, app: &App) {
+    watch::register(registry, app);
     let own = app.clone();
     registry.on(FAN_OUT, move |payload| {
         let app = own.clone();

@@ -6,6 +6,8 @@
 
 mod account;
 mod api;
+mod breaker;
+mod deliveries;
 mod facts;
 mod fan_out;
 pub mod jobs;
@@ -14,6 +16,8 @@ mod receipts;
 mod rules;
 mod send;
 pub mod texts;
+mod undeliverable;
+mod watch;
 mod webhooks;
 
 use chrono::{DateTime, Utc};
@@ -24,6 +28,7 @@ use crate::kernel::ids::EventId;
 use crate::kernel::jobs::NewJob;
 
 pub use jobs::register;
+pub use watch::{PausedChannel, paused_channels};
 pub use webhooks::webhooks_document;
 
 crate::text_enum! {
@@ -74,7 +79,8 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
     cfg.service(api::list_notifications)
         .service(api::read_all_notifications)
         .service(api::read_notification)
-        .service(receipts::api::record_sms_receipts);
+        .service(receipts::api::record_sms_receipts)
+        .service(deliveries::list_message_deliveries);
 }
 
 /// Has everybody told about a timeline event, in the transaction that records the event.

@@ -22,6 +22,8 @@ pub(super) const NOT_VERIFIED: &str = "contact_not_verified";
 pub(super) const NO_PROVIDER: &str = "no_provider";
 /// The provider of SMS has no template for this kind of message.
 pub(super) const NO_TEMPLATE: &str = "no_template";
+/// Messages do not reach the user's address or number.
+pub(super) const UNDELIVERABLE: &str = "contact_undeliverable";
 /// The user was disabled before it went out.
 pub(super) const DISABLED: &str = "user_disabled";
 
@@ -34,6 +36,8 @@ pub(super) struct Means {
     pub has_provider: bool,
     /// The provider has a template for this kind of message.
     pub has_template: bool,
+    /// Nothing says that messages cannot reach it.
+    pub is_reachable: bool,
 }
 
 /// The decision for one user and channel. `is_switched_on` is the user's wish (on unless they said otherwise).
@@ -48,6 +52,9 @@ pub(super) fn verdict(channel: Channel, event_type: &str, is_switched_on: bool, 
         Verdict::Suppress(NO_PROVIDER)
     } else if !means.has_template {
         Verdict::Suppress(NO_TEMPLATE)
+    } else if !means.is_reachable && !is_mandatory(event_type) {
+        // The bureau's results are tried all the same: the contact may work again.
+        Verdict::Suppress(UNDELIVERABLE)
     } else {
         Verdict::Queue
     }
@@ -57,11 +64,13 @@ pub(super) fn verdict(channel: Channel, event_type: &str, is_switched_on: bool, 
 mod tests {
     use super::*;
 
-    const ALL: Means = Means { is_verified: true, has_provider: true, has_template: true };
+    const ALL: Means =
+        Means { is_verified: true, has_provider: true, has_template: true, is_reachable: true };
 
     #[test]
     fn the_inbox_always_gets_it() {
-        let nothing = Means { is_verified: false, has_provider: false, has_template: false };
+        let nothing =
+            Means { is_verified: false, has_provider: false, has_template: false, is_reachable: false };
         assert_eq!(verdict(Channel::Inbox, "filing.submitted", false, nothing), Verdict::Show);
     }
 
@@ -84,9 +93,17 @@ mod tests {
     }
 
     #[test]
+    fn a_contact_that_nothing_reaches_gets_the_bureaus_results_only() {
+        let lost = Means { is_reachable: false, ..ALL };
+        assert_eq!(verdict(Channel::Email, "filing.submitted", true, lost), Verdict::Suppress(UNDELIVERABLE));
+        assert_eq!(verdict(Channel::Email, "bureau.rejected", true, lost), Verdict::Queue);
+    }
+
+    #[test]
     fn mandatory_events_exist() {
         for event in ["bureau.approved", "bureau.rejected"] {
             assert!(is_mandatory(event) && crate::catalogue::data::event_type(event).is_some(), "{event}");
         }
+        assert!(!is_mandatory("filing.submitted"));
     }
 }

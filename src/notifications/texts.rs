@@ -10,6 +10,7 @@ use chrono::{DateTime, Duration, NaiveTime, Utc};
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
+use super::Channel;
 use crate::kernel::working_days::shanghai;
 
 /// What a template of a filing's event may use.
@@ -157,6 +158,7 @@ const TEMPLATES: &[(&str, &str, &str)] = templates![
     "bureau.queued",
     "bureau.rejected",
     "bureau.submitted",
+    "contact.undeliverable",
     "filing.abandoned",
     "filing.created",
     "filing.expired",
@@ -215,6 +217,17 @@ pub fn render_contact_code(
 ) -> Result<String, TextError> {
     let vars = minijinja::context! { provider_name, code, valid_minutes };
     Ok(one_line(&render_section("account.contact_code", known_locale(locale), "sms", &vars)?))
+}
+
+/// Renders the message of the inbox about a contact (masked) that messages over a channel do not reach: heading, text.
+pub(super) fn render_undeliverable(
+    locale: &str,
+    channel: Channel,
+    contact: &str,
+) -> Result<(String, String), TextError> {
+    let vars = minijinja::context! { channel => channel.as_str(), contact };
+    let section = |name| render_section("contact.undeliverable", known_locale(locale), name, &vars);
+    Ok((one_line(&section("inbox_title")?), section("inbox_body")?))
 }
 
 /// A deadline for people, in Beijing time: midnight is shown as 24:00 of the day before, as the rules say it.

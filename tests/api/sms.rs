@@ -157,6 +157,34 @@ fn an_undelivered_sms_says_so_and_a_silent_network_is_asked_for_three_days() {
 }
 
 #[test]
+fn a_provider_that_is_away_is_asked_again_until_four_days_have_gone() {
+    let server = HttpServer::start(|_| taken("seq-1"));
+    let office = open(&server);
+    office.record("bureau.approved", "approved", json!({}));
+    office.app.run_jobs();
+    server.answer(|_| (500, String::new()));
+    for _ in 0..12 {
+        office.app.advance(Duration::minutes(10));
+        office.app.run_jobs();
+    }
+    assert_eq!(server.requests().len(), 13);
+    server.answer(|_| report(json!(1), "DELIVRD"));
+    office.app.advance(Duration::minutes(10));
+    office.app.run_jobs();
+    assert_eq!(record(&office, "bureau.approved").5.as_deref(), Some("delivered"));
+
+    server.answer(|_| taken("seq-2"));
+    office.record("bureau.rejected", "bureau_rejected", json!({}));
+    office.app.run_jobs();
+    server.answer(|_| (403, String::new()));
+    for _ in 0..100 {
+        office.app.advance(Duration::hours(1));
+        office.app.run_jobs();
+    }
+    assert_eq!(record(&office, "bureau.rejected").5.as_deref(), Some("unknown"));
+}
+
+#[test]
 fn what_has_no_template_is_not_sent_and_a_refusal_names_no_number() {
     let server = HttpServer::start(|_| {
         (

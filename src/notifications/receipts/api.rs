@@ -84,22 +84,21 @@ pub async fn record_sms_receipts(
     if !is_known {
         return Err(ApiError::new(&codes::INVALID_CLIENT));
     }
-    let (now, provider, receipts) = (app.clock.now(), app.sms.name(), body.0.receipts);
-    let counts = app.db.transaction(move |conn| {
-        let mut counts = SmsReceiptsRecorded { recorded_count: 0, repeated_count: 0, unknown_count: 0 };
-        for SmsReceipt { reference, state, code } in receipts {
-            let Some(id) = super::find(conn, provider, &reference)? else {
-                counts.unknown_count += 1;
-                continue;
-            };
-            let code = code.filter(|code| !code.is_empty());
-            let receipt = Receipt { is_delivered: state == SmsReceiptState::Delivered, code };
-            match super::record(conn, now, id, &receipt)? {
-                true => counts.recorded_count += 1,
-                false => counts.repeated_count += 1,
-            }
+    let (now, provider) = (app.clock.now(), app.sms.name());
+    let mut counts = SmsReceiptsRecorded { recorded_count: 0, repeated_count: 0, unknown_count: 0 };
+    for SmsReceipt { reference, state, code } in body.0.receipts {
+        let code = code.filter(|code| !code.is_empty());
+        let receipt = Receipt { is_delivered: state == SmsReceiptState::Delivered, code };
+        // Each by itself: what was recorded stays when the gateway has to send the rest again.
+        let outcome = app.db.transaction(move |conn| match super::find(conn, provider, &reference)? {
+            Some(id) => Ok(Some(super::record(conn, now, id, &receipt)?)),
+            None => Ok(None),
+        });
+        match outcome.await? {
+            Some(true) => counts.recorded_count += 1,
+            Some(false) => counts.repeated_count += 1,
+            None => counts.unknown_count += 1,
         }
-        Ok(counts)
-    });
-    Reply::ok(&counts.await?)
+    }
+    Reply::ok(&counts)
 }

@@ -106,6 +106,11 @@ impl Office {
         told[0].0.clone()
     }
 
+    /// States of all notifications over a channel.
+    pub fn state_of(&self, channel: &str) -> Vec<String> {
+        self.told(channel).into_iter().map(|(state, ..)| state).collect()
+    }
+
     /// States of the jobs that send, with how often each ran.
     pub fn send_jobs(&self) -> Vec<(Uuid, String, i32)> {
         jobs_table::table

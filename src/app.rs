@@ -116,7 +116,7 @@ pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
         waker: Waker::default(),
         photo_trials: TrialLimit::default(),
         mailer: external::email::from_config(&config.mail, &config.data_dir)?,
-        sms: external::sms::for_mode(config.mode, &db),
+        sms: external::sms::from_config(&config.sms, &db)?,
         bureau: external::bureau::for_setting(config.bureau_gateway),
         db,
         config,

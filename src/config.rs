@@ -14,9 +14,13 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 mod keys;
+mod messages;
 mod network;
 
 pub use keys::{JwtKey, PiiKey, SecretBytes, Secrets};
+pub use messages::{
+    HttpSmsConfig, JdCloudConfig, MessageLimits, SMS_VARIABLES, SmsConfig, SmsProvider, SmsTemplate,
+};
 pub use network::IpRange;
 
 /// Where a setting's text comes from: the process environment, or a map in a test.
@@ -37,6 +41,8 @@ pub struct Config {
     pub storage: Option<StorageConfig>,
     pub http: HttpConfig,
     pub mail: MailConfig,
+    pub sms: SmsConfig,
+    pub messages: MessageLimits,
     pub keys: GivenKeys,
     pub log: LogConfig,
     pub provider: ProviderConfig,
@@ -305,6 +311,8 @@ fn read_all(r: &Reader) -> Config {
         storage: read_storage(r, mode, bucket),
         http: read_http(r, mode),
         mail: read_mail(r, mode),
+        sms: messages::read_sms(r, mode),
+        messages: messages::read_limits(r),
         keys: GivenKeys {
             jwt_keys: r.required(mode, "JWT_KEYS", r.parsed("JWT_KEYS", keys::parse_jwt_keys)),
             pii_keys: r.required(mode, "PII_KEYS", r.parsed("PII_KEYS", keys::parse_pii_keys)),

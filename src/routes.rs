@@ -43,6 +43,7 @@ pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::photo_verifications::register(registry, app);
     crate::bureau_submissions::jobs::register(registry, app);
     crate::notifications::register(registry, app);
+    crate::oversight::register(registry, app);
 }
 
 /// Tags of the document, in the order that Swagger UI shows.
@@ -60,7 +61,7 @@ pub fn tags() -> Value {
         ("notifications", "The inbox."),
         ("catalogue", "Rules as data: reasons, terms, regions, calendar, dictionaries."),
         ("people", "Users, partners and accounts, by the admin."),
-        ("oversight", "Audit trail and background jobs."),
+        ("oversight", "Alarms, audit trail, messages, background jobs."),
         ("health", "For operators."),
     ];
     tags.iter().map(|(name, description)| json!({ "name": name, "description": description })).collect()

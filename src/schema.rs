@@ -148,6 +148,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    channel_breakers (channel) {
+        channel -> Text,
+        failures -> Int4,
+        trips -> Int4,
+        paused_until -> Nullable<Timestamptz>,
+        probe_until -> Nullable<Timestamptz>,
+        last_error -> Nullable<Text>,
+        changed_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     contact_verifications (id) {
         id -> Uuid,
         user_id -> Uuid,
@@ -305,6 +317,15 @@ diesel::table! {
         created_at -> Timestamptz,
         sent_at -> Nullable<Timestamptz>,
         read_at -> Nullable<Timestamptz>,
+        variables -> Nullable<Jsonb>,
+        provider -> Nullable<Text>,
+        provider_reference -> Nullable<Text>,
+        recipient_masked -> Nullable<Text>,
+        recipient_hash -> Nullable<Bytea>,
+        receipt -> Nullable<Text>,
+        receipt_code -> Nullable<Text>,
+        receipt_at -> Nullable<Timestamptz>,
+        attempted_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -559,6 +580,19 @@ diesel::table! {
 }
 
 diesel::table! {
+    undeliverable_contacts (id) {
+        id -> Uuid,
+        user_id -> Uuid,
+        channel -> Text,
+        source -> Text,
+        code -> Nullable<Text>,
+        found_at -> Timestamptz,
+        cleared_at -> Nullable<Timestamptz>,
+        cleared_because -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
     users (id) {
         id -> Uuid,
         login -> Text,
@@ -691,6 +725,7 @@ diesel::joinable!(sms_verifications -> bureau_submissions (submission_id));
 diesel::joinable!(subjects -> accounts (account_id));
 diesel::joinable!(tracking_events -> backdrop_shipments (shipment_id));
 diesel::joinable!(tracking_events -> users (recorded_by));
+diesel::joinable!(undeliverable_contacts -> users (user_id));
 diesel::joinable!(users -> accounts (account_id));
 diesel::joinable!(website_versions -> filings (filing_id));
 diesel::joinable!(website_versions -> website_contents (content_id));
@@ -708,6 +743,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     bureau_submissions,
     bureaus,
     catalogue_rows,
+    channel_breakers,
     contact_verifications,
     filing_events,
     filing_notes,
@@ -736,6 +772,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     terms,
     throttle_counters,
     tracking_events,
+    undeliverable_contacts,
     users,
     website_contents,
     website_versions,

@@ -21,7 +21,7 @@ mod tokens;
 mod verify;
 
 pub use caller::{Allowed, Caller, SessionCache};
-pub use one_time::{contact_code, password_reset_token};
+pub use one_time::{contact_code, password_reset_token, read_unsubscribe_token, unsubscribe_token};
 pub use passwords::{check_rule as check_password_rule, hash as hash_password, hash_blocking, unusable_hash};
 pub use permissions::{Role, op};
 pub use resets::{end_all as end_password_resets, start as start_password_reset};

@@ -190,6 +190,9 @@ operations! {
     // notifications
     ListNotifications "listNotifications" "notifications:read" [Applicant];
     ReadNotification "readNotification" "notifications:write" [Applicant];
+    GetUnsubscribePage "getUnsubscribePage" "" [];
+    Unsubscribe "unsubscribe" "" [];
+    RecordSmsReceipts "recordSmsReceipts" "" [];
     ReadAllNotifications "readAllNotifications" "notifications:write" [Applicant];
     // catalogue
     GetCurrentTerms "getCurrentTerms" "catalogue:read" [Applicant, Partner, Reviewer, SeniorReviewer, Logistics, BureauOperator, Support, Auditor, Admin];
@@ -214,6 +217,9 @@ operations! {
     ListJobs "listJobs" "jobs:read" [Admin];
     RetryJob "retryJob" "jobs:write" [Admin];
     DiscardJob "discardJob" "jobs:write" [Admin];
+    ListUndeliverableContacts "listUndeliverableContacts" "contacts:read" [Support, Admin];
+    ListMessageDeliveries "listMessageDeliveries" "contacts:read" [Support, Admin];
+    ListAlarms "listAlarms" "alarms:read" [Support, Admin];
     ListSmsMessages "listSmsMessages" "jobs:read" [Admin];
     ListPhotoPrecheckSettings "listPhotoPrecheckSettings" "catalogue:write" [Admin];
     PutPhotoPrecheckSetting "putPhotoPrecheckSetting" "catalogue:write" [Admin];

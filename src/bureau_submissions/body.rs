@@ -10,6 +10,7 @@ use super::{BureauEventKind, BureauEventOutcome, SmsRole, SmsState, SubmissionSt
 use crate::catalogue::data;
 use crate::kernel::i18n::Locale;
 use crate::kernel::ids::{FilingId, SubmissionId};
+use crate::kernel::working_days::Calendar;
 
 /// A hand-over to the bureau, as the operator's list shows it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -48,6 +49,9 @@ pub struct BureauSubmissionSummary {
     pub bureau_due_at: Option<DateTime<Utc>>,
     /// Over the deadline that counts now.
     pub overdue: bool,
+    /// Working days that are left until that deadline, today not counted: 0 on the last day and after it. Null when none
+    /// counts.
+    pub working_days_left: Option<u32>,
     /// Number of the accepted package, continuous per bureau.
     pub sequence_no: Option<i64>,
     /// Rises with every change.
@@ -240,7 +244,7 @@ fn state_label(state: SubmissionState, locale: Locale) -> String {
 }
 
 /// A row of the list.
-pub fn summary(row: Row, now: DateTime<Utc>, locale: Locale) -> BureauSubmissionSummary {
+pub fn summary(row: Row, now: DateTime<Utc>, locale: Locale, calendar: &Calendar) -> BureauSubmissionSummary {
     let Row {
         submission,
         order_no,
@@ -271,6 +275,7 @@ pub fn summary(row: Row, now: DateTime<Utc>, locale: Locale) -> BureauSubmission
         due_is_provisional: submission.due_is_provisional,
         bureau_due_at: submission.bureau_due_at,
         overdue: due.is_some_and(|due| due < now),
+        working_days_left: due.map(|due| calendar.working_days_left(now, due).count),
         sequence_no: submission.sequence_no,
         version: submission.version,
         updated_at: submission.updated_at,

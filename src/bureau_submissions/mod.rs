@@ -20,7 +20,7 @@ mod steps;
 
 pub use body::{BureauBody, current};
 pub use model::next_sequence_no;
-pub use model::{NewSubmission, cancel_queued, live_id, live_state, queue};
+pub use model::{NewSubmission, cancel_queued, live_id, live_state, queue, unresolved};
 
 /// Adds this feature's routes.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {

@@ -429,6 +429,14 @@ pub fn event_type(name: &str) -> Option<&'static EventType> {
     event_types().iter().find(|row| row.event_type == name)
 }
 
+/// Events that nobody can switch off: the bureau's decision has legal weight.
+const MANDATORY: [&str; 2] = ["bureau.approved", "bureau.rejected"];
+
+/// Whether users cannot switch messages about this event off.
+pub fn is_mandatory(event_type: &str) -> bool {
+    MANDATORY.contains(&event_type)
+}
+
 /// The rule row of a province that counts on a local date; none means the default (nothing extra).
 pub fn province_rule(province_code: &str, on: NaiveDate) -> Option<&'static ProvinceRule> {
     let known = province_rules().iter().filter(|row| row.province_code == province_code);

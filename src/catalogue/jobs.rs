@@ -43,7 +43,7 @@ pub fn register(registry: &mut Registry, app: &App) {
             let calendar = app.db.run(|conn| Ok(model::calendar(conn)?)).await?;
             let left = CalendarLeft::of(&calendar, shanghai_date(app.clock.now()));
             metrics::gauge!("beian_calendar_days_left").set(left.days as f64);
-            if left.days <= ALARM_DAYS {
+            if left.is_alarming() {
                 tracing::error!(
                     days_left = left.days,
                     year = left.year_to_load,
@@ -63,15 +63,21 @@ pub(super) fn recompute_deadlines(year: i32) -> NewJob {
 
 /// How far the loaded calendar reaches without a gap.
 #[derive(Debug, PartialEq, Eq)]
-struct CalendarLeft {
+pub struct CalendarLeft {
     /// Days from today to the end of the last loaded year; 0 when the current year is not loaded.
-    days: i64,
+    pub days: i64,
     /// The first year that is not loaded.
-    year_to_load: i32,
+    pub year_to_load: i32,
 }
 
 impl CalendarLeft {
-    fn of(calendar: &Calendar, today: NaiveDate) -> Self {
+    /// Whether operators have to load the next year now.
+    pub fn is_alarming(&self) -> bool {
+        self.days <= ALARM_DAYS
+    }
+
+    /// At a date of Asia/Shanghai.
+    pub fn of(calendar: &Calendar, today: NaiveDate) -> Self {
         let mut year = today.year();
         while calendar.is_loaded(year) {
             year += 1;

@@ -146,6 +146,74 @@ fn faults_name_the_setting_and_never_a_secret() {
     }
 }
 
+/// JD Cloud as it must be set at least.
+fn jdcloud() -> Vec<(&'static str, &'static str)> {
+    vec![
+        ("SMS_PROVIDER", "jdcloud"),
+        ("JDCLOUD_ACCESS_KEY_ID", "JDC_1"),
+        ("JDCLOUD_SECRET_ACCESS_KEY", "a-secret-of-jd"),
+        ("JDCLOUD_SMS_SIGN_ID", "S1"),
+        (
+            "JDCLOUD_SMS_TEMPLATES",
+            r#"{"*": {"template_id": "T1", "params": ["order_no"]}, "account.contact_code": {"template_id": "T2"}}"#,
+        ),
+    ]
+}
+
+#[test]
+fn a_provider_of_sms_names_everything_that_it_lacks() {
+    let found = faults(&[("SMS_PROVIDER", "jdcloud")]).join("\n");
+    for (name, _) in jdcloud().iter().skip(1) {
+        assert_eq!(found.matches(&format!("{name}: missing")).count(), 1, "{name} in\n{found}");
+    }
+    assert!(faults(&[("SMS_PROVIDER", "http")])[0].starts_with("SMS_HTTP_URL: missing"));
+    let config = load(&jdcloud()).unwrap();
+    let SmsProvider::JdCloud(own) = &config.sms.provider else { panic!("{:?}", config.sms) };
+    assert_eq!((own.region.as_str(), own.endpoint.as_str()), ("cn-north-1", "https://sms.jdcloud-api.com"));
+    assert!(!format!("{config:?}").contains("a-secret-of-jd"));
+    assert!(matches!(load(&[]).unwrap().sms.provider, SmsProvider::Outbox));
+    assert!(matches!(load_production(&[]).unwrap().sms.provider, SmsProvider::None));
+}
+
+#[test]
+fn faulty_settings_of_messages_are_named() {
+    for (name, value) in [
+        ("JDCLOUD_SMS_TEMPLATES", "T1"),
+        ("JDCLOUD_SMS_TEMPLATES", r#"{"*": {"template_id": "T1"}}"#),
+        ("JDCLOUD_SMS_TEMPLATES", r#"{"account.contact_code": {"template_id": "T1"}}"#),
+        ("JDCLOUD_SMS_TEMPLATES", r#"{"filing.invented": {"template_id": "T1"}}"#),
+        ("JDCLOUD_SMS_TEMPLATES", r#"{"*": {"template_id": "T1", "params": ["mobile"]}}"#),
+        ("JDCLOUD_SMS_REGION", "cn/north"),
+        ("JDCLOUD_SMS_ENDPOINT", "sms.jdcloud-api.com"),
+        ("JDCLOUD_SMS_ENDPOINT", "https://sms.jdcloud-api.com/v1"),
+        ("JDCLOUD_SIGNATURE", "HMAC"),
+        ("SMS_PROVIDER", "pigeon"),
+        ("SMS_PER_HOUR", "0"),
+        ("EMAILS_PER_HOUR", "-1"),
+        ("CHANNEL_BREAKER_FAILURES", "x"),
+        ("CHANNEL_BREAKER_PAUSE_SECONDS", "0"),
+        ("SMS_HTTP_URL", "ftp://x"),
+        ("SMS_HTTP_BODY", "{{ to"),
+        ("SMS_HTTP_HEADERS", "Authorization: x"),
+        ("SMS_HTTP_SUCCESS", "status =="),
+        ("SMS_HTTP_REFUSED", "("),
+        ("SMS_HTTP_METHOD", "DELETE"),
+    ] {
+        let mut all: Vec<_> = jdcloud().into_iter().filter(|(known, _)| *known != name).collect();
+        all.push((name, value));
+        let found = faults(&all);
+        let named = found.iter().filter(|fault| fault.starts_with(name)).count();
+        assert!(named == 1, "{name}={value}: {found:?}");
+    }
+    let secret = [
+        ("SMS_PROVIDER", "http"),
+        ("SMS_HTTP_URL", "https://sms.example.com"),
+        ("SMS_RECEIPT_SECRET", "short"),
+    ];
+    assert!(faults(&secret)[0].starts_with("SMS_RECEIPT_SECRET"));
+    assert!(faults(&[("SMS_RECEIPT_SECRET", "0123456789abcdef")])[0].starts_with("SMS_RECEIPT_SECRET"));
+}
+
 #[test]
 fn keys_are_not_printed() {
     let printed = format!("{:?}", load_production(&[]).unwrap());

@@ -37,6 +37,8 @@ pub struct Mail {
     pub text: String,
     /// The same as HTML.
     pub html: String,
+    /// Address that switches this kind of mail off with one POST (RFC 8058); none for mails that always come.
+    pub unsubscribe: Option<String>,
 }
 
 /// Carries mails.

@@ -21,6 +21,7 @@ use crate::kernel::i18n::Locale;
 use crate::kernel::ids::{
     AccountId, EventId, FilingId, RejectionId, RejectionItemId, SubjectId, TermsId, WebsiteId,
 };
+use crate::kernel::working_days::Calendar;
 use crate::photo_verifications::PhotoVerificationBody;
 use crate::schema::{filing_events, review_tasks, terms};
 use crate::websites::content::WebsiteContent;
@@ -191,6 +192,9 @@ pub struct FilingSummary {
     pub due_at: Option<DateTime<Utc>>,
     /// The due time has passed.
     pub overdue: bool,
+    /// Working days that are left until the due time, today not counted: 0 on the last day and after it. Null without a due
+    /// time.
+    pub working_days_left: Option<u32>,
     /// Rises with every change.
     pub version: i32,
     /// When it was made.
@@ -201,8 +205,9 @@ pub struct FilingSummary {
 
 impl FilingSummary {
     /// The row in a language at a time.
-    pub fn of(filing: Filing, locale: Locale, now: DateTime<Utc>) -> Self {
+    pub fn of(filing: Filing, locale: Locale, now: DateTime<Utc>, calendar: &Calendar) -> Self {
         Self {
+            working_days_left: filing.due_at.map(|due| calendar.working_days_left(now, due).count),
             status_label: data::status_label("filing", filing.status.as_str(), locale.as_str()).to_owned(),
             overdue: filing.due_at.is_some_and(|due| due < now),
             id: filing.id,

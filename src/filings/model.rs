@@ -127,3 +127,20 @@ pub fn add_participant(conn: &mut PgConnection, filing: FilingId, user: UserId) 
 pub fn is_participant(conn: &mut PgConnection, filing: FilingId, user: UserId) -> QueryResult<bool> {
     diesel::select(diesel::dsl::exists(filing_participants::table.find((filing, user)))).get_result(conn)
 }
+
+/// Filings past the deadline of somebody else than the applicant: how many in each status, and the oldest deadline.
+///
+/// # Errors
+/// When the database fails.
+pub fn overdue(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> QueryResult<Vec<(Status, i64, DateTime<Utc>)>> {
+    use diesel::dsl::{count_star, min};
+    filings::table
+        .filter(filings::due_at.lt(now))
+        .group_by(filings::status)
+        .order(min(filings::due_at))
+        .select((filings::status, count_star(), min(filings::due_at).assume_not_null()))
+        .load(conn)
+}

@@ -8,13 +8,16 @@ use uuid::Uuid;
 
 use super::model::{self, Recipient};
 use super::texts::{self, AccountVars};
+use super::{Channel, breaker, undeliverable};
 use crate::app::App;
 use crate::auth;
+use crate::external::DeliveryError;
 use crate::external::email::Mail;
 use crate::external::sms::Sms;
 use crate::kernel::ids::UserId;
 use crate::kernel::pii::{self, Sensitive};
 use crate::schema::{contact_verifications, password_resets};
+use crate::users::undeliverable::UndeliverableSource;
 
 /// Which mail.
 #[derive(Debug, Clone, Copy, Deserialize)]
@@ -129,7 +132,23 @@ pub(super) async fn contact_code(app: App, id: Uuid) -> anyhow::Result<()> {
     let Some(to) = mobile else { return Ok(()) };
     let text =
         texts::render_contact_code(person.locale.as_str(), provider(&app, &person), &code, valid_minutes)?;
-    Ok(app.sms.send(&Sms { id, notification_id: None, at: now, to, text }).await?)
+    let variables = [
+        ("code", code),
+        ("valid_minutes", valid_minutes.to_string()),
+        ("provider_name", provider(&app, &person).to_owned()),
+    ];
+    let sms = Sms {
+        id,
+        notification_id: None,
+        at: now,
+        to,
+        text,
+        template: "account.contact_code".to_owned(),
+        locale: person.locale,
+        variables: variables.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+    };
+    breaker::guarded(&app, Channel::Sms, app.sms.send(&sms)).await??;
+    Ok(())
 }
 
 fn provider<'a>(app: &'a App, person: &Recipient) -> &'a str {
@@ -152,8 +171,28 @@ async fn mail(
         valid_minutes,
     };
     let text = texts::render_account(template, person.locale.as_str(), &vars)?;
-    let (subject, html) = (text.subject, text.email_html);
-    Ok(app.mailer.send(&Mail { id, at: app.clock.now(), to, subject, text: text.email_text, html }).await?)
+    let hash = to.lookup_hash()?;
+    let mail = Mail {
+        id,
+        at: app.clock.now(),
+        to,
+        subject: text.subject,
+        text: text.email_text,
+        html: text.email_html,
+        unsubscribe: None,
+    };
+    let outcome = breaker::guarded(app, Channel::Email, app.mailer.send(&mail)).await?;
+    if let Err(DeliveryError::Recipient(code)) = &outcome {
+        // A new contact that waits for its code is not the user's yet, and then nothing is recorded.
+        let (user, now, code) = (person.id, app.clock.now(), code.clone());
+        let source = UndeliverableSource::Refused;
+        app.db
+            .transaction(move |conn| {
+                Ok(undeliverable::record(conn, now, user, Channel::Email, &hash, source, Some(&code))?)
+            })
+            .await?;
+    }
+    Ok(outcome?)
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! From an event to one notification per user and channel.
 
 use super::facts::Facts;
-use super::model::{self, NewNotification, Recipient};
-use super::rules::{self, Verdict};
+use super::model::{self, NewNotification, Told};
+use super::rules::{self, Means, Verdict};
 use super::texts::{self, Rendered};
+use super::undeliverable::contact_channel;
 use super::{Channel, NotificationState, facts, send};
 use crate::app::App;
 use crate::catalogue::data;
@@ -30,14 +31,19 @@ pub(super) async fn run(app: App, event_id: EventId) -> anyhow::Result<()> {
         anyhow::bail!("event type {} is not in the catalogue", facts.event_type);
     };
     let mut rows = Vec::new();
-    for (person, off) in &people {
+    for told in &people {
+        let person = &told.person;
         let provider = &app.config.provider;
         let provider = person.locale.pick(&provider.name_zh, &provider.name_en);
         let vars =
             facts.vars(person.locale, &person.display_name, provider, filing_link(&app, facts.filing_id));
         let text = texts::render(&facts.event_type, person.locale.as_str(), &vars)?;
         for channel in kind.channels.iter().filter_map(|name| name.parse::<Channel>().ok()) {
-            rows.push(row(&app, &facts, person, off, channel, &text));
+            let mut row = row(&app, &facts, told, channel, &text);
+            if channel == Channel::Sms {
+                row.variables = Some(serde_json::to_value(vars.for_sms(&text.inbox_title))?);
+            }
+            rows.push(row);
         }
     }
     let now = app.clock.now();
@@ -58,26 +64,28 @@ pub(super) async fn run(app: App, event_id: EventId) -> anyhow::Result<()> {
 fn row(
     app: &App,
     facts: &Facts,
-    person: &Recipient,
-    off: &[Channel],
+    Told { person, off, lost }: &Told,
     channel: Channel,
     text: &Rendered,
 ) -> NewNotification {
-    let (title, body, is_verified, has_provider) = match channel {
-        Channel::Inbox => (&text.inbox_title, &text.inbox_body, true, true),
-        Channel::Email => (&text.subject, &text.email_text, person.verified_email().is_some(), true),
+    let is_reachable = contact_channel(channel).is_none_or(|contact| !lost.contains(&contact));
+    let means = |is_verified| Means { is_verified, has_provider: true, has_template: true, is_reachable };
+    let (title, body, means) = match channel {
+        Channel::Inbox => (&text.inbox_title, &text.inbox_body, means(true)),
+        Channel::Email => (&text.subject, &text.email_text, means(person.verified_email().is_some())),
         Channel::Sms => {
-            (&text.inbox_title, &text.sms, person.verified_mobile().is_some(), app.sms.is_available())
+            let means = Means {
+                is_verified: person.verified_mobile().is_some(),
+                has_provider: app.sms.is_available(),
+                has_template: app.sms.has_template(&facts.event_type, person.locale),
+                is_reachable,
+            };
+            (&text.inbox_title, &text.sms, means)
         }
     };
     let now = app.clock.now();
-    let (state, last_error, sent_at) = match rules::verdict(
-        channel,
-        &facts.event_type,
-        !off.contains(&channel),
-        is_verified,
-        has_provider,
-    ) {
+    let is_on = !off.contains(&channel);
+    let (state, last_error, sent_at) = match rules::verdict(channel, &facts.event_type, is_on, means) {
         Verdict::Show => (NotificationState::Sent, None, Some(now)),
         Verdict::Queue => (NotificationState::Queued, None, None),
         Verdict::Suppress(reason) => (NotificationState::Suppressed, Some(reason), None),
@@ -96,5 +104,6 @@ fn row(
         last_error,
         created_at: now,
         sent_at,
+        variables: None,
     }
 }

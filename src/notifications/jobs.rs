@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::{account, fan_out, send};
+use super::{account, fan_out, receipts, send, watch};
 use crate::app::App;
 use crate::kernel::ids::{EventId, NotificationId, UserId};
 use crate::kernel::jobs::Registry;
@@ -19,6 +19,8 @@ pub const SEND: &str = "notifications.send";
 /// `{"template": "password_changed", "user_id"}` or
 /// `{"template": "email_verification", "user_id", "contact_verification_id"}`.
 pub const ACCOUNT_EMAIL: &str = "notifications.account_email";
+/// `{"notification_id", "round"}`: asks the provider what became of an SMS.
+pub const ASK_RECEIPT: &str = "notifications.ask_receipt";
 /// `{"contact_verification_id"}`: the code that verifies a mobile (by SMS) or an address (by e-mail).
 pub const CONTACT_CODE: &str = "notifications.contact_code";
 
@@ -30,6 +32,12 @@ struct FanOut {
 #[derive(Deserialize)]
 struct Send {
     notification_id: NotificationId,
+}
+
+#[derive(Deserialize)]
+struct AskReceipt {
+    notification_id: NotificationId,
+    round: usize,
 }
 
 #[derive(Deserialize)]
@@ -47,6 +55,7 @@ struct ContactCode {
 
 /// Registers the handlers.
 pub fn register(registry: &mut Registry, app: &App) {
+    watch::register(registry, app);
     let own = app.clone();
     registry.on(FAN_OUT, move |payload| {
         let app = own.clone();
@@ -56,6 +65,14 @@ pub fn register(registry: &mut Registry, app: &App) {
     registry.on(SEND, move |payload| {
         let app = own.clone();
         async move { send::run(app, read::<Send>(payload)?.notification_id).await }
+    });
+    let own = app.clone();
+    registry.on(ASK_RECEIPT, move |payload| {
+        let app = own.clone();
+        async move {
+            let AskReceipt { notification_id, round } = read(payload)?;
+            receipts::ask(app, notification_id, round).await
+        }
     });
     let own = app.clone();
     registry.on(ACCOUNT_EMAIL, move |payload| {

@@ -6,13 +6,18 @@
 
 mod account;
 mod api;
+mod breaker;
+mod deliveries;
 mod facts;
 mod fan_out;
 pub mod jobs;
 mod model;
+mod receipts;
 mod rules;
 mod send;
 pub mod texts;
+mod undeliverable;
+mod watch;
 mod webhooks;
 
 use chrono::{DateTime, Utc};
@@ -23,7 +28,7 @@ use crate::kernel::ids::EventId;
 use crate::kernel::jobs::NewJob;
 
 pub use jobs::register;
-pub use rules::is_mandatory;
+pub use watch::{PausedChannel, paused_channels};
 pub use webhooks::webhooks_document;
 
 crate::text_enum! {
@@ -54,10 +59,28 @@ crate::text_enum! {
     }
 }
 
+crate::text_enum! {
+    /// What a provider said about a message that it took.
+    pub enum ReceiptState {
+        /// Nothing yet.
+        Pending = "pending",
+        /// It is on the phone.
+        Delivered = "delivered",
+        /// It never will be.
+        Undelivered = "undelivered",
+        /// Three days went by without an answer.
+        Unknown = "unknown",
+    }
+}
+
 /// Adds this feature's routes.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
     // `read-all` before `{id}`: the first that fits is taken.
-    cfg.service(api::list_notifications).service(api::read_all_notifications).service(api::read_notification);
+    cfg.service(api::list_notifications)
+        .service(api::read_all_notifications)
+        .service(api::read_notification)
+        .service(receipts::api::record_sms_receipts)
+        .service(deliveries::list_message_deliveries);
 }
 
 /// Has everybody told about a timeline event, in the transaction that records the event.

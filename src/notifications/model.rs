@@ -1,15 +1,17 @@
 //! Rows of notifications and what sending them needs.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 use diesel::prelude::*;
+use serde_json::Value;
 
-use super::{Channel, NotificationState};
+use super::{Channel, NotificationState, ReceiptState};
 use crate::kernel::i18n::Locale;
 use crate::kernel::ids::{AccountId, EventId, FilingId, NotificationId, UserId};
 use crate::kernel::jobs::JobState;
 use crate::kernel::page::{Limit, Position};
 use crate::kernel::pii::{self, Sensitive};
 use crate::schema::{accounts, filings, jobs, notification_preferences, notifications, users};
+use crate::users::{ContactChannel, undeliverable};
 
 /// A user who may be told.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -38,12 +40,21 @@ impl Recipient {
     }
 }
 
-/// The account's users who can log in, each with the channels that they switched off for this type of event.
+/// A user who may be told, and what speaks against it.
+pub(super) struct Told {
+    pub person: Recipient,
+    /// Channels that they switched off for this type of event.
+    pub off: Vec<Channel>,
+    /// Contacts that messages do not reach.
+    pub lost: Vec<ContactChannel>,
+}
+
+/// The account's users who can log in.
 pub(super) fn recipients(
     conn: &mut PgConnection,
     account: AccountId,
     event_type: &str,
-) -> QueryResult<Vec<(Recipient, Vec<Channel>)>> {
+) -> QueryResult<Vec<Told>> {
     let people: Vec<Recipient> = users::table
         .inner_join(accounts::table)
         .filter(users::account_id.eq(account))
@@ -59,12 +70,13 @@ pub(super) fn recipients(
         .filter(notification_preferences::is_enabled.eq(false))
         .select((notification_preferences::user_id, notification_preferences::channel))
         .load(conn)?;
-    let channels = |id| off.iter().filter(|(user, _)| *user == id).map(|(_, channel)| *channel).collect();
+    let lost = undeliverable::channels_of(conn, &ids)?;
     Ok(people
         .into_iter()
-        .map(|person| {
-            let off = channels(person.id);
-            (person, off)
+        .map(|person| Told {
+            off: off.iter().filter(|(user, _)| *user == person.id).map(|(_, channel)| *channel).collect(),
+            lost: lost.iter().filter(|(user, _)| *user == person.id).map(|(_, channel)| *channel).collect(),
+            person,
         })
         .collect())
 }
@@ -92,6 +104,8 @@ pub(super) struct NewNotification {
     pub last_error: Option<&'static str>,
     pub created_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
+    /// What an SMS template of a provider is filled with.
+    pub variables: Option<Value>,
 }
 
 /// Inserts a notification. False when the user was already told about this event over this channel.
@@ -105,11 +119,13 @@ pub(super) fn insert(conn: &mut PgConnection, row: &NewNotification) -> QueryRes
 pub(super) struct Outgoing {
     pub id: NotificationId,
     pub filing_id: Option<FilingId>,
+    pub event_type: String,
     pub channel: Channel,
     pub state: NotificationState,
     pub locale: Locale,
     pub title: String,
     pub body: String,
+    pub variables: Option<Value>,
 }
 
 /// A notification with its recipient as they are now: an address changed meanwhile counts.
@@ -123,6 +139,42 @@ pub(super) fn outgoing(
         .select((Outgoing::as_select(), Recipient::as_select()))
         .first(conn)
         .optional()
+}
+
+/// A message that is being sent has not failed before this many minutes: it counts until then.
+const IN_FLIGHT_MINUTES: i64 = 2;
+
+/// Takes one of the `limit` messages over a channel that a user may get in an hour. If there is none, says when there will be
+/// one. Tries that failed do not count.
+pub(super) fn reserve(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    id: NotificationId,
+    user: UserId,
+    channel: Channel,
+    limit: u32,
+) -> QueryResult<Option<DateTime<Utc>>> {
+    // One at a time for each user: two workers must not both take the last one.
+    users::table.find(user).select(users::id).for_no_key_update().first::<UserId>(conn)?;
+    let hour = Duration::hours(1);
+    let is_sent = notifications::state.eq(NotificationState::Sent);
+    let is_in_flight = notifications::attempted_at.gt(now - Duration::minutes(IN_FLIGHT_MINUTES));
+    let oldest_that_counts: Option<Option<DateTime<Utc>>> = notifications::table
+        .filter(notifications::user_id.eq(user))
+        .filter(notifications::channel.eq(channel))
+        .filter(notifications::id.ne(id))
+        .filter(notifications::attempted_at.gt(now - hour))
+        .filter(is_sent.or(is_in_flight.assume_not_null()))
+        .order(notifications::attempted_at.desc())
+        .offset(i64::from(limit) - 1)
+        .select(notifications::attempted_at)
+        .first(conn)
+        .optional()?;
+    if let Some(at) = oldest_that_counts.flatten() {
+        return Ok(Some(at + hour));
+    }
+    diesel::update(notifications::table.find(id)).set(notifications::attempted_at.eq(now)).execute(conn)?;
+    Ok(None)
 }
 
 /// Which try of its job is running.
@@ -146,19 +198,57 @@ pub(super) fn attempt(conn: &mut PgConnection, dedup_key: &str) -> QueryResult<A
     Ok(row.map_or(Attempt { no: 1, max: i32::MAX }, |(no, max)| Attempt { no, max }))
 }
 
-/// Records what became of a try. What was sent stays sent.
+/// Records that a message is handed over, and how its receipt comes.
+pub(super) fn mark_sent(
+    conn: &mut PgConnection,
+    id: NotificationId,
+    now: DateTime<Utc>,
+    sent: &Sent,
+) -> QueryResult<()> {
+    diesel::update(notifications::table.find(id).filter(notifications::state.ne(NotificationState::Sent)))
+        .set((
+            notifications::state.eq(NotificationState::Sent),
+            notifications::last_error.eq(None::<String>),
+            notifications::sent_at.eq(now),
+            notifications::provider.eq(sent.provider),
+            notifications::provider_reference.eq(&sent.reference),
+            notifications::recipient_masked.eq(&sent.recipient_masked),
+            notifications::recipient_hash.eq(&sent.recipient_hash),
+            notifications::receipt.eq(sent.receipt),
+        ))
+        .execute(conn)?;
+    Ok(())
+}
+
+/// What is known of a message that was handed over.
+#[derive(Debug, Clone)]
+pub(super) struct Sent {
+    /// Who took it.
+    pub provider: &'static str,
+    /// The provider's own number.
+    pub reference: Option<String>,
+    /// Whom it went to.
+    pub recipient_masked: String,
+    /// The same, to compare.
+    pub recipient_hash: Vec<u8>,
+    /// `pending` when a receipt will come.
+    pub receipt: Option<ReceiptState>,
+    /// We have to ask for it.
+    pub is_asked: bool,
+}
+
+/// Records what became of a try that did not go out; it does not count for the limit. What was sent stays sent.
 pub(super) fn mark(
     conn: &mut PgConnection,
     id: NotificationId,
     state: NotificationState,
     last_error: Option<&str>,
-    sent_at: Option<DateTime<Utc>>,
 ) -> QueryResult<()> {
     diesel::update(notifications::table.find(id).filter(notifications::state.ne(NotificationState::Sent)))
         .set((
             notifications::state.eq(state),
             notifications::last_error.eq(last_error),
-            notifications::sent_at.eq(sent_at),
+            notifications::attempted_at.eq(None::<DateTime<Utc>>),
         ))
         .execute(conn)?;
     Ok(())

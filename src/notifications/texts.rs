@@ -3,13 +3,14 @@
 //! A file has sections that begin with a line `--- name`: `subject`, `inbox_title`, `inbox_body`, `sms`, `email`.
 //! No variable can carry an identity number or a phone: [`TemplateVars`] has no place for them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::OnceLock;
 
 use chrono::{DateTime, Duration, NaiveTime, Utc};
 use minijinja::{Environment, UndefinedBehavior};
 use serde::Serialize;
 
+use super::Channel;
 use crate::kernel::working_days::shanghai;
 
 /// What a template of a filing's event may use.
@@ -38,6 +39,37 @@ pub struct TemplateVars {
     /// Courier's number; `backdrop.shipped` demands it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tracking_number: Option<String>,
+}
+
+impl TemplateVars {
+    /// What a provider's own SMS template may be filled with, by the names of `config::SMS_VARIABLES`. The recipient's
+    /// name is not among them.
+    pub(super) fn for_sms(&self, title: &str) -> BTreeMap<String, String> {
+        let Self {
+            order_no,
+            website_name,
+            recipient_display_name: _,
+            status_label,
+            provider_name,
+            link,
+            due_at,
+            reason_titles,
+            carrier,
+            tracking_number,
+        } = self;
+        let always = [
+            ("order_no", order_no.clone()),
+            ("website_name", one_line(website_name)),
+            ("status_label", status_label.clone()),
+            ("provider_name", provider_name.clone()),
+            ("link", link.clone()),
+            ("reasons", reason_titles.join("、")),
+            ("title", title.to_owned()),
+        ];
+        let optional = [("due_at", due_at), ("carrier", carrier), ("tracking_number", tracking_number)];
+        let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value.clone()?)));
+        always.into_iter().chain(optional).map(|(name, value)| (name.to_owned(), value)).collect()
+    }
 }
 
 /// What a template of an account's e-mail may use.
@@ -126,6 +158,7 @@ const TEMPLATES: &[(&str, &str, &str)] = templates![
     "bureau.queued",
     "bureau.rejected",
     "bureau.submitted",
+    "contact.undeliverable",
     "filing.abandoned",
     "filing.created",
     "filing.expired",
@@ -184,6 +217,17 @@ pub fn render_contact_code(
 ) -> Result<String, TextError> {
     let vars = minijinja::context! { provider_name, code, valid_minutes };
     Ok(one_line(&render_section("account.contact_code", known_locale(locale), "sms", &vars)?))
+}
+
+/// Renders the message of the inbox about a contact (masked) that messages over a channel do not reach: heading, text.
+pub(super) fn render_undeliverable(
+    locale: &str,
+    channel: Channel,
+    contact: &str,
+) -> Result<(String, String), TextError> {
+    let vars = minijinja::context! { channel => channel.as_str(), contact };
+    let section = |name| render_section("contact.undeliverable", known_locale(locale), name, &vars);
+    Ok((one_line(&section("inbox_title")?), section("inbox_body")?))
 }
 
 /// A deadline for people, in Beijing time: midnight is shown as 24:00 of the day before, as the rules say it.

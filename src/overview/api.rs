@@ -17,7 +17,9 @@ use crate::kernel::i18n::Locale;
 use crate::kernel::ids::{FilingId, WebsiteId};
 use crate::kernel::reply::Reply;
 use crate::schema::{accounts, filings, notifications, website_contents, websites};
+use crate::users::undeliverable;
 use crate::websites::content::WebsiteContent;
+use crate::websites::next_action::NextAction;
 use crate::websites::{Scope, WebsiteRow, WebsiteSummary, summaries};
 
 /// How many websites and live filings the home page shows; the lists show all.
@@ -41,6 +43,8 @@ pub struct Overview {
     pub has_more_live_filings: bool,
     /// What the caller should do, the most urgent first; empty when everything waits for others.
     pub next_steps: Vec<OverviewStep>,
+    /// What the caller should do about their own contacts, such as `update_mobile` when messages do not arrive.
+    pub next_actions: Vec<NextAction>,
     /// Messages in the inbox that nobody has read.
     pub unread_notifications: i64,
 }
@@ -126,6 +130,9 @@ fn overview(conn: &mut PgConnection, caller: &Caller, provider: &str) -> QueryRe
     let mut waiting: Vec<&Filing> = live.iter().filter(|filing| filing.status.expires()).collect();
     waiting.sort_by_key(|filing| (filing.step_expires_at.is_none(), filing.step_expires_at));
     let next_steps = waiting.into_iter().map(|filing| step(filing, caller.locale, provider)).collect();
+    let lost = undeliverable::channels_of(conn, &[caller.user_id])?;
+    let next_actions =
+        lost.into_iter().map(|(_, channel)| undeliverable::next_action(caller.locale, channel)).collect();
     let unread_notifications = notifications::table
         .filter(notifications::user_id.eq(caller.user_id))
         .filter(notifications::channel.eq("inbox"))
@@ -138,6 +145,7 @@ fn overview(conn: &mut PgConnection, caller: &Caller, provider: &str) -> QueryRe
         live_filings: live.into_iter().map(|filing| shown(filing, caller.locale, provider)).collect(),
         has_more_live_filings,
         next_steps,
+        next_actions,
         unread_notifications,
     })
 }

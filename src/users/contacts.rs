@@ -242,7 +242,8 @@ fn confirm(
     let shown = model::update(conn, now, user, model::Changes::default())?;
     let deed = Deed::new("user.contact_verified", "user", user.0).details(json!({ "channel": body.channel }));
     audit::record(conn, now, &Actor::from(caller), deed)?;
-    me::shown(shown, pending(conn, user)?, caller)
+    let beside = me::Beside::of(conn, &shown)?;
+    me::shown(shown, beside, caller)
 }
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 
 use actix_web::{get, patch, web};
 use chrono::{DateTime, Utc};
+use diesel::{PgConnection, QueryResult};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
 use super::contacts::{self, ContactChannel, NewContact, checked_email, checked_mobile};
 use super::model::{self, Changes, UserRow};
+use super::undeliverable::{self, UndeliverableContact};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, Caller, Role, op};
@@ -19,6 +21,7 @@ use crate::kernel::ids::{AccountId, UserId};
 use crate::kernel::json::Json;
 use crate::kernel::pii::{Email, Phone, Sensitive};
 use crate::kernel::reply::Reply;
+use crate::websites::next_action::NextAction;
 
 /// The caller. Contacts are masked.
 #[derive(Serialize, ToSchema)]
@@ -43,6 +46,10 @@ pub struct Me {
     mobile_verified_at: Option<DateTime<Utc>>,
     /// New contacts whose code has not come back yet.
     pending_contacts: Vec<PendingContact>,
+    /// Contacts that messages cannot reach. Give the same or another one and confirm its code.
+    undeliverable_contacts: Vec<UndeliverableContact>,
+    /// What the caller should do about their contacts: `update_email`, `update_mobile`. Empty when there is nothing.
+    next_actions: Vec<NextAction>,
     version: i32,
     created_at: DateTime<Utc>,
     updated_at: DateTime<Utc>,
@@ -81,8 +88,32 @@ pub struct MePatch {
     mobile: Option<Sensitive<Phone>>,
 }
 
+/// What is shown beside the caller's own row.
+pub struct Beside {
+    pending_contacts: Vec<PendingContact>,
+    undeliverable_contacts: Vec<UndeliverableContact>,
+}
+
+impl Beside {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn of(conn: &mut PgConnection, row: &UserRow) -> QueryResult<Self> {
+        Ok(Self {
+            pending_contacts: contacts::pending(conn, row.id)?,
+            undeliverable_contacts: undeliverable::of_user(conn, row)?,
+        })
+    }
+}
+
 /// The caller as they see themselves.
-pub fn shown(row: UserRow, pending_contacts: Vec<PendingContact>, caller: &Caller) -> ApiResult<Reply> {
+pub fn shown(row: UserRow, beside: Beside, caller: &Caller) -> ApiResult<Reply> {
+    let Beside { pending_contacts, undeliverable_contacts } = beside;
+    let next_actions = undeliverable_contacts
+        .iter()
+        .map(|contact| undeliverable::next_action(caller.locale, contact.channel))
+        .collect();
     let tag = etag(row.version, caller.view(), caller.locale);
     let me = Me {
         roles: row.roles(),
@@ -96,6 +127,8 @@ pub fn shown(row: UserRow, pending_contacts: Vec<PendingContact>, caller: &Calle
         mobile: row.mobile,
         mobile_verified_at: row.mobile_verified_at,
         pending_contacts,
+        undeliverable_contacts,
+        next_actions,
         version: row.version,
         created_at: row.created_at,
         updated_at: row.updated_at,
@@ -110,14 +143,15 @@ pub fn shown(row: UserRow, pending_contacts: Vec<PendingContact>, caller: &Calle
 #[get("/v1/me")]
 pub async fn get_me(app: web::Data<App>, caller: Allowed<op::GetMe>) -> ApiResult<Reply> {
     let id = caller.user_id;
-    let (row, pending) = app
+    let (row, beside) = app
         .db
         .run(move |conn| {
             let row = model::find(conn, id)?.ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))?;
-            Ok((row, contacts::pending(conn, id)?))
+            let beside = Beside::of(conn, &row)?;
+            Ok((row, beside))
         })
         .await?;
-    shown(row, pending, &caller)
+    shown(row, beside, &caller)
 }
 
 /// Change my own data
@@ -153,16 +187,19 @@ pub async fn update_me(
     }
     let caller = caller.caller;
     let viewer = caller.clone();
-    let (row, pending) = app
+    let (row, beside) = app
         .db
         .transaction(move |conn| {
             let id = caller.user_id;
             let before = model::lock(conn, id)?.ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))?;
             ensure_version(expected, before.version)?;
             let mut started = Vec::new();
-            // The contact that counts already needs no code.
+            let lost = undeliverable::channels_of(conn, &[id])?;
+            let is_lost = |channel| lost.contains(&(id, channel));
+            // The contact that counts already needs no code, unless messages do not reach it.
             let is_mine = |new: &Sensitive<Email>| {
                 before.email_verified_at.is_some()
+                    && !is_lost(ContactChannel::Email)
                     && before.email.as_ref().is_some_and(|old| old.is_same_as(new))
             };
             if let Some(email) = body.email.filter(|email| !is_mine(email)) {
@@ -171,6 +208,7 @@ pub async fn update_me(
             }
             let is_mine = |new: &Sensitive<Phone>| {
                 before.mobile_verified_at.is_some()
+                    && !is_lost(ContactChannel::Mobile)
                     && before.mobile.as_ref().is_some_and(|old| old.is_same_as(new))
             };
             if let Some(mobile) = body.mobile.filter(|mobile| !is_mine(mobile)) {
@@ -186,8 +224,9 @@ pub async fn update_me(
             let deed =
                 Deed::new("user.updated", "user", id.0).details(json!({ "verifications_started": started }));
             audit::record(conn, now, &Actor::from(&caller), deed)?;
-            Ok((row, contacts::pending(conn, id)?))
+            let beside = Beside::of(conn, &row)?;
+            Ok((row, beside))
         })
         .await?;
-    shown(row, pending, &viewer)
+    shown(row, beside, &viewer)
 }

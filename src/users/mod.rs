@@ -10,9 +10,12 @@ pub mod jobs;
 mod me;
 mod model;
 mod preferences;
+pub mod undeliverable;
+mod undeliverable_list;
+mod unsubscribe;
 
 pub use command_line::create_from_command_line;
-pub use contacts::CONTACT_CODE_JOB;
+pub use contacts::{CONTACT_CODE_JOB, ContactChannel};
 pub use model::{StaffRole, create_staff};
 
 /// Adds this feature's routes.
@@ -22,6 +25,9 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
         .service(contacts::confirm_contact)
         .service(preferences::get_notification_preferences)
         .service(preferences::update_notification_preferences)
+        .service(unsubscribe::get_unsubscribe_page)
+        .service(unsubscribe::unsubscribe)
+        .service(undeliverable_list::list_undeliverable_contacts)
         .service(api::create_user)
         .service(api::list_users)
         .service(api::get_user)

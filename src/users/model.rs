@@ -6,6 +6,8 @@ use diesel::{
     QueryDsl, QueryResult, Queryable, RunQueryDsl, Selectable, SelectableHelper, sql_types::Text,
 };
 
+use super::contacts::ContactChannel;
+use super::undeliverable::{self, ClearedBecause};
 use crate::audit::{self, Actor, Deed};
 use crate::auth::Role;
 use crate::kernel::i18n::Locale;
@@ -158,13 +160,20 @@ pub struct Changes {
     pub mobile: Option<Sensitive<Phone>>,
 }
 
-/// Applies changes and raises the version.
+/// Applies changes and raises the version. A contact that is replaced no longer counts as undeliverable.
 pub fn update(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     id: UserId,
     changes: Changes,
 ) -> QueryResult<UserRow> {
+    for (is_new, channel) in
+        [(changes.email.is_some(), ContactChannel::Email), (changes.mobile.is_some(), ContactChannel::Mobile)]
+    {
+        if is_new {
+            undeliverable::clear(conn, now, id, channel, ClearedBecause::Replaced)?;
+        }
+    }
     let unverified = |is_new: bool| is_new.then_some(None::<DateTime<Utc>>);
     diesel::update(users::table.find(id))
         .set((
@@ -208,8 +217,8 @@ pub fn set_verified_email(
 ) -> QueryResult<()> {
     diesel::update(users::table.find(id))
         .set((users::email.eq(email), users::email_verified_at.eq(now)))
-        .execute(conn)
-        .map(drop)
+        .execute(conn)?;
+    undeliverable::clear(conn, now, id, ContactChannel::Email, ClearedBecause::Verified).map(drop)
 }
 
 /// Stores a mobile that the user has proved to hold.
@@ -221,8 +230,8 @@ pub fn set_verified_mobile(
 ) -> QueryResult<()> {
     diesel::update(users::table.find(id))
         .set((users::mobile.eq(mobile), users::mobile_verified_at.eq(now)))
-        .execute(conn)
-        .map(drop)
+        .execute(conn)?;
+    undeliverable::clear(conn, now, id, ContactChannel::Mobile, ClearedBecause::Verified).map(drop)
 }
 
 diesel::define_sql_function! {

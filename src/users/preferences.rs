@@ -11,7 +11,7 @@ use super::model;
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, Caller, op};
-use crate::catalogue::data;
+use crate::catalogue::data::{self, is_mandatory};
 use crate::error::{ApiError, ApiResult, FieldError, Place};
 use crate::error_codes as codes;
 use crate::kernel::etag::etag;
@@ -19,7 +19,6 @@ use crate::kernel::i18n::Bilingual;
 use crate::kernel::ids::UserId;
 use crate::kernel::json::Json;
 use crate::kernel::reply::Reply;
-use crate::notifications::is_mandatory;
 use crate::schema::notification_preferences as table;
 
 crate::text_enum! {

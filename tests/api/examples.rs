@@ -11,8 +11,16 @@ use crate::support::files::fixture;
 use crate::support::{Response, TestApp};
 
 /// Their examples cannot hold the secret that a mail or an earlier reply carries: they answer a documented refusal.
-const NEEDS_A_SECRET: [&str; 5] =
-    ["refreshSession", "logout", "confirmPasswordReset", "confirmContact", "issueToken"];
+const NEEDS_A_SECRET: [&str; 8] = [
+    "refreshSession",
+    "logout",
+    "confirmPasswordReset",
+    "confirmContact",
+    "issueToken",
+    "recordSmsReceipts",
+    "getUnsubscribePage",
+    "unsubscribe",
+];
 /// End the session or the log-in of the user whose example it is: they come last.
 const LAST: [&str; 2] = ["changePassword", "disableUser"];
 

@@ -1,121 +1,17 @@
 //! Applicants are told by e-mail, SMS and inbox (issue 2, point 9): over a real SMTP exchange, with the worker stepped.
 
-use beian::kernel::ids::{EventId, FilingId, JobId, UserId};
-use beian::kernel::jobs::{self, NewJob};
+use beian::kernel::ids::{FilingId, JobId};
+use beian::kernel::jobs;
 use beian::kernel::pii::{Email, Phone, Sensitive};
 use beian::notifications;
-use beian::schema::{contact_verifications, jobs as jobs_table, notifications as rows, sms_messages, users};
-use chrono::{DateTime, Duration, Utc};
+use beian::schema::contact_verifications;
+use chrono::Duration;
 use diesel::prelude::*;
 use diesel::sql_types;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::TestApp;
-use crate::support::smtp::SmtpServer;
-
-/// A mail server, and an application whose demo applicant has a filing.
-struct Office {
-    smtp: SmtpServer,
-    app: TestApp,
-    filing: FilingId,
-    user: UserId,
-}
-
-impl Office {
-    fn open() -> Office {
-        let smtp = SmtpServer::start();
-        let app = TestApp::spawn_with(&[("SMTP_URL", &smtp.url()), ("MAIL_FROM", "备案 <icp@example.com>")]);
-        let user = users::table
-            .filter(users::login.eq("demo-applicant"))
-            .select(users::id)
-            .first(&mut app.conn())
-            .unwrap();
-        let office = Office { smtp, app, filing: FilingId::new(), user };
-        diesel::sql_query(
-            "INSERT INTO filings (id, order_no, account_id, subject_id, website_id, kind, status, status_changed_at,
-                 province_code, base_version, base_content_id, content_id, website_name, due_at, created_by, created_at,
-                 updated_at)
-             SELECT $1, 'BA-2026-990123', w.account_id, w.subject_id, w.id, 'website_change', 'initial_review', $3,
-                 '110000', 1, w.content_id, w.content_id, '山间书屋', $3 + interval '14 hours', u.id, $3, $3
-             FROM users u JOIN websites w ON w.account_id = u.account_id WHERE u.id = $2 LIMIT 1",
-        )
-        .bind::<sql_types::Uuid, _>(office.filing)
-        .bind::<sql_types::Uuid, _>(office.user)
-        .bind::<sql_types::Timestamptz, _>(office.app.now())
-        .execute(&mut office.app.conn())
-        .unwrap();
-        office
-    }
-
-    fn set_user(&self, assignment: &str) {
-        diesel::sql_query(format!("UPDATE users SET {assignment} WHERE id = $1"))
-            .bind::<sql_types::Uuid, _>(self.user)
-            .execute(&mut self.app.conn())
-            .unwrap();
-    }
-
-    /// Records an event and announces it, in one transaction as a filing's change does.
-    fn record(&self, event_type: &str, status: &str, data: Value) -> EventId {
-        let (id, now) = (EventId::new(), self.app.now());
-        self.app.conn()
-            .transaction(|conn| {
-                diesel::sql_query(
-                    "INSERT INTO filing_events (id, filing_id, account_id, type, visibility, at, actor_role, status,
-                         filing_version, data)
-                     SELECT $1, id, account_id, $2, 'applicant', $3, 'system', $4, 1, $5 FROM filings WHERE id = $6",
-                )
-                .bind::<sql_types::Uuid, _>(id)
-                .bind::<sql_types::Text, _>(event_type)
-                .bind::<sql_types::Timestamptz, _>(now)
-                .bind::<sql_types::Text, _>(status)
-                .bind::<sql_types::Jsonb, _>(data)
-                .bind::<sql_types::Uuid, _>(self.filing)
-                .execute(conn)?;
-                notifications::announce(conn, now, id)
-            })
-            .unwrap();
-        id
-    }
-
-    fn enqueue(&self, kind: &'static str, payload: Value) {
-        jobs::enqueue(&mut self.app.conn(), self.app.now(), NewJob::new(kind, payload)).unwrap();
-    }
-
-    /// State, reason and time of the reader's notification over a channel.
-    fn told(&self, channel: &str) -> Vec<(String, Option<String>, Option<DateTime<Utc>>)> {
-        rows::table
-            .filter(rows::channel.eq(channel))
-            .order(rows::created_at)
-            .select((rows::state, rows::last_error, rows::sent_at))
-            .load(&mut self.app.conn())
-            .unwrap()
-    }
-
-    fn state(&self, channel: &str) -> String {
-        let told = self.told(channel);
-        assert_eq!(told.len(), 1, "{channel}: {told:?}");
-        told[0].0.clone()
-    }
-
-    /// States of the jobs that send, with how often each ran.
-    fn send_jobs(&self) -> Vec<(Uuid, String, i32)> {
-        jobs_table::table
-            .filter(jobs_table::kind.eq(notifications::jobs::SEND))
-            .filter(jobs_table::payload.eq(json!({ "notification_id": self.email_id() })))
-            .select((jobs_table::id, jobs_table::state, jobs_table::attempts))
-            .load(&mut self.app.conn())
-            .unwrap()
-    }
-
-    fn email_id(&self) -> Uuid {
-        rows::table.filter(rows::channel.eq("email")).select(rows::id).first(&mut self.app.conn()).unwrap()
-    }
-
-    fn sms_texts(&self) -> Vec<String> {
-        sms_messages::table.select(sms_messages::text).load(&mut self.app.conn()).unwrap()
-    }
-}
+use crate::support::office::Office;
 
 #[test]
 fn an_event_reaches_inbox_mail_and_sms_in_the_readers_language() {
@@ -131,6 +27,7 @@ fn an_event_reaches_inbox_mail_and_sms_in_the_readers_language() {
     assert_eq!(mail.recipients, ["demo-applicant@example.com"]);
     assert!(mail.header("Subject").contains("（BA-2026-990123）"), "{}", mail.header("Subject"));
     assert_eq!(mail.header("Message-ID"), format!("<{}@example.com>", office.email_id()));
+    assert_eq!(mail.from(), ("备案".to_owned(), "icp@example.com".to_owned()));
     assert_eq!(mail.header("Date"), "Wed, 11 Mar 2026 02:00:00 +0000");
     assert_eq!(mail.header("Auto-Submitted"), "auto-generated");
     assert!(mail.header("Content-Type").starts_with("multipart/alternative"));
@@ -155,6 +52,90 @@ fn an_event_reaches_inbox_mail_and_sms_in_the_readers_language() {
     office.app.run_jobs();
     let subject = office.smtp.mails()[1].header("Subject");
     assert!(subject.is_ascii() && subject.contains("BA-2026-990123"), "{subject}");
+}
+
+#[test]
+fn a_mail_that_can_be_switched_off_says_how_and_one_click_does_it() {
+    let office = Office::open();
+    office.record("filing.submitted", "initial_review", json!({}));
+    office.record("bureau.approved", "approved", json!({}));
+    office.app.run_jobs();
+    let mails = office.smtp.mails();
+    let of = |words: &str| mails.iter().find(|mail| mail.header("Subject").contains(words)).unwrap();
+    let result = of("管局审核通过");
+    assert_eq!(
+        (result.header("List-Unsubscribe"), result.header("List-Unsubscribe-Post")),
+        Default::default()
+    );
+    let mail = of("提交");
+    assert_eq!(mail.header("List-Unsubscribe-Post"), "List-Unsubscribe=One-Click");
+    let header = mail.header("List-Unsubscribe");
+    let link = header.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap().to_owned();
+    assert!(link.starts_with(&format!("{}/v1/unsubscribe?token=", office.app.base)), "{link}");
+
+    // A scanner that follows the link changes nothing.
+    let nobody = office.app.anonymous();
+    let page = nobody.get(&link).expect_status(200);
+    assert_eq!(page.header("content-type").as_deref(), Some("text/html; charset=utf-8"));
+    assert!(String::from_utf8_lossy(&page.body).contains("<form method=\"post\">"));
+    let applicant = office.app.applicant();
+    let switches = |channel: &str| {
+        let all = applicant.get("/v1/me/notification-preferences").expect_status(200).json();
+        let list = all["items"].as_array().unwrap().clone();
+        list.into_iter()
+            .find(|row| row["event_type"] == "filing.submitted" && row["channel"] == channel)
+            .unwrap()["is_enabled"]
+            .clone()
+    };
+    assert_eq!(switches("email"), true);
+    // As a mail program posts it: a form, no token, no cookie.
+    let form = nobody.with("Content-Type", "application/x-www-form-urlencoded");
+    let version = applicant.get("/v1/me").at("/version").as_i64().unwrap();
+    for _ in 0..2 {
+        form.send("POST", &link, Some(b"List-Unsubscribe=One-Click".to_vec())).expect_status(200);
+    }
+    assert_eq!((switches("email"), switches("sms")), (json!(false), json!(true)));
+    applicant.get("/v1/me").expect("/version", version + 1);
+    office.app.advance(Duration::minutes(1));
+    office.record("filing.submitted", "initial_review", json!({}));
+    office.record("bureau.rejected", "bureau_rejected", json!({}));
+    office.app.run_jobs();
+    let subjects: Vec<_> = office.smtp.mails()[2..].iter().map(|mail| mail.header("Subject")).collect();
+    assert!(subjects.len() == 1 && subjects[0].contains("未通过"), "{subjects:?}");
+    let deeds = office.app.user("demo-auditor").get("/v1/audit-events?action=user.preferences_updated");
+    let deeds = deeds.expect_status(200).expect("/items/0/actor_role", "system");
+    assert_eq!(deeds.at("/items").as_array().unwrap().len(), 1);
+
+    let forged = |token: &str| format!("/v1/unsubscribe?token={token}");
+    let mut wrong = link.rsplit_once('=').unwrap().1.to_owned();
+    wrong.replace_range(30..31, if &wrong[30..31] == "A" { "B" } else { "A" });
+    nobody.get(&forged(&wrong)).expect_problem(404, "not_found");
+    nobody.act(&forged(&wrong)).expect_problem(404, "not_found");
+    let mandatory = beian::auth::unsubscribe_token(office.user, "bureau.approved");
+    nobody.act(&forged(&mandatory)).expect_problem(404, "not_found");
+    nobody.act("/v1/unsubscribe").expect_problem(400, "invalid_parameter");
+}
+
+#[test]
+fn nobody_switches_the_bureaus_results_off() {
+    let office = Office::open();
+    let applicant = office.app.applicant();
+    for event in ["bureau.approved", "bureau.rejected"] {
+        for channel in ["email", "sms"] {
+            let off = json!({ "items": [{ "event_type": event, "channel": channel, "is_enabled": false }] });
+            let refused = applicant.put("/v1/me/notification-preferences", off).expect_status(422);
+            assert_eq!(refused.faults(), ["/items/0/is_enabled mandatory"]);
+        }
+    }
+    let off = json!({ "items": [
+        { "event_type": "filing.submitted", "channel": "email", "is_enabled": false },
+        { "event_type": "filing.submitted", "channel": "sms", "is_enabled": false },
+    ] });
+    applicant.put("/v1/me/notification-preferences", off).expect_status(200);
+    office.record("filing.submitted", "initial_review", json!({}));
+    office.record("bureau.rejected", "bureau_rejected", json!({}));
+    office.app.run_jobs();
+    assert_eq!((office.smtp.mails().len(), office.sms_texts().len()), (1, 1), "only the result goes out");
 }
 
 #[test]
@@ -206,7 +187,7 @@ fn after_the_last_try_a_notification_is_dead_with_its_job() {
     let mut office = Office::open();
     office.app.may_leave_jobs();
     for _ in 0..10 {
-        office.smtp.refuse_next("421 4.7.0 too busy");
+        office.smtp.refuse_next("450 4.2.1 mailbox busy");
     }
     office.record("filing.submitted", "initial_review", json!({}));
     for _ in 0..12 {

@@ -26,6 +26,42 @@ impl Header for AutoSubmitted {
     }
 }
 
+/// Where this kind of mail is switched off (RFC 2369).
+#[derive(Clone)]
+struct ListUnsubscribe(String);
+
+impl Header for ListUnsubscribe {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), format!("<{}>", self.0))
+    }
+}
+
+/// That one POST to that address does it, without a log-in (RFC 8058).
+#[derive(Clone)]
+struct ListUnsubscribePost;
+
+impl Header for ListUnsubscribePost {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Unsubscribe-Post")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "List-Unsubscribe=One-Click".to_owned())
+    }
+}
+
 /// The sender, read once from the settings.
 ///
 /// # Errors
@@ -42,13 +78,17 @@ pub(super) fn sender(from: &str) -> anyhow::Result<Mailbox> {
 pub(super) fn message(mail: &Mail, from: &Mailbox) -> Result<Message, DeliveryError> {
     let unusable = |_| DeliveryError::Permanent("the recipient's address cannot be used".to_owned());
     let to = mail.to.expose().trim().parse().map_err(unusable)?;
-    Message::builder()
+    let mut builder = Message::builder()
         .message_id(Some(format!("<{}@{}>", mail.id, from.email.domain())))
         .date(SystemTime::from(mail.at))
         .from(from.clone())
         .to(Mailbox::new(None, to))
         .subject(mail.subject.clone())
-        .header(AutoSubmitted)
+        .header(AutoSubmitted);
+    if let Some(address) = &mail.unsubscribe {
+        builder = builder.header(ListUnsubscribe(address.clone())).header(ListUnsubscribePost);
+    }
+    builder
         .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
         .map_err(|error| DeliveryError::Permanent(format!("the mail cannot be composed: {error}")))
 }
@@ -66,6 +106,7 @@ mod tests {
             subject: "初审未通过，请修改后重新提交（BA-2026-000123）".to_owned(),
             text: "您好".to_owned(),
             html: "<p>您好</p>".to_owned(),
+            unsubscribe: None,
         }
     }
 
@@ -92,6 +133,20 @@ mod tests {
         assert!(text.contains("Subject: =?utf-8?b?"));
         // Some servers refuse longer lines.
         assert!(text.lines().all(|line| line.len() <= 998));
+    }
+
+    #[test]
+    fn only_a_mail_that_can_be_switched_off_says_how() {
+        let from = sender("icp@example.com").expect("a sender");
+        let text = |mail: &Mail| {
+            String::from_utf8(message(mail, &from).expect("a message").formatted()).expect("ASCII")
+        };
+        let fixed = mail("zhang@example.com");
+        assert!(!text(&fixed).contains("List-"));
+        let address = format!("https://beian.example.com/v1/unsubscribe?token={}", "x".repeat(70));
+        let open = text(&Mail { unsubscribe: Some(address.clone()), ..fixed });
+        assert!(open.contains(&format!("List-Unsubscribe: <{address}>\r\n")), "{open}");
+        assert!(open.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"), "{open}");
     }
 
     #[test]

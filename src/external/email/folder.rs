@@ -71,6 +71,7 @@ mod tests {
             subject: "s".to_owned(),
             text: "t".to_owned(),
             html: "<p>t</p>".to_owned(),
+            unsubscribe: None,
         };
         mailer.send(&mail).await.expect("written");
         mailer.send(&mail).await.expect("written again");

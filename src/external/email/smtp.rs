@@ -64,7 +64,7 @@ impl Mailer for SmtpMailer {
         match tokio::time::timeout(WHOLE, transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(classify(&error)),
-            Err(_) => Err(DeliveryError::Retryable("SMTP time-out".to_owned())),
+            Err(_) => Err(DeliveryError::Channel("SMTP: time-out".to_owned())),
         }
     }
 }
@@ -92,19 +92,32 @@ fn classify(error: &Error) -> DeliveryError {
             // The network's own words: refused, reset, no such host.
             error => error.to_string().chars().take(200).collect(),
         };
-        return DeliveryError::Retryable(format!("SMTP: {kind}"));
+        return DeliveryError::Channel(format!("SMTP: {kind}"));
     };
-    let code = code.to_string();
     let words = std::error::Error::source(error).map(ToString::to_string).unwrap_or_default();
-    let text = match words.split_whitespace().next().filter(|word| is_enhanced_code(word)) {
+    judge(&code.to_string(), words.split_whitespace().next().filter(|word| is_enhanced_code(word)))
+}
+
+/// What a server's refusal is about: the channel, the recipient, or this message.
+fn judge(code: &str, enhanced: Option<&str>) -> DeliveryError {
+    let text = match enhanced {
         Some(enhanced) => format!("SMTP {code} {enhanced}"),
         None => format!("SMTP {code}"),
     };
-    // 53x is about our own log-in (RFC 4954): the operator mends it, the mail is not at fault.
-    if error.is_permanent() && !code.starts_with("53") {
-        DeliveryError::Permanent(text)
-    } else {
-        DeliveryError::Retryable(text)
+    match code {
+        // "Service not available" (RFC 5321); 53x is about our own log-in (RFC 4954): the operator mends it.
+        "421" => DeliveryError::Channel(text),
+        code if code.starts_with("53") => DeliveryError::Channel(text),
+        code if !code.starts_with('5') => DeliveryError::Retryable(text),
+        code => match enhanced {
+            // RFC 3463: 5.1.x bad destination address (5.1.7 and 5.1.8 are about the sender's), 5.2.1 mailbox disabled.
+            Some("5.1.7" | "5.1.8") => DeliveryError::Permanent(text),
+            Some(known) if known.starts_with("5.1.") || known == "5.2.1" => DeliveryError::Recipient(text),
+            Some(_) => DeliveryError::Permanent(text),
+            // Without such a code: mailbox unavailable, user not local, name not allowed.
+            None if matches!(code, "550" | "551" | "553") => DeliveryError::Recipient(text),
+            None => DeliveryError::Permanent(text),
+        },
     }
 }
 
@@ -137,6 +150,31 @@ mod tests {
         let error =
             SmtpMailer::new(&"smtp://u:secret@?tls=maybe".into(), "icp@example.com").err().expect("refused");
         assert!(!error.to_string().contains("secret"));
+    }
+
+    #[test]
+    fn a_refusal_is_laid_on_whom_it_concerns() {
+        use DeliveryError::{Channel, Permanent, Recipient, Retryable};
+        let vectors: [(&str, Option<&str>, fn(String) -> DeliveryError); 14] = [
+            ("421", Some("4.7.0"), Channel),
+            ("535", Some("5.7.8"), Channel),
+            ("530", None, Channel),
+            ("450", Some("4.2.1"), Retryable),
+            ("451", None, Retryable),
+            ("452", Some("4.2.2"), Retryable),
+            ("550", Some("5.1.1"), Recipient),
+            ("550", None, Recipient),
+            ("553", Some("5.1.3"), Recipient),
+            ("550", Some("5.2.1"), Recipient),
+            ("550", Some("5.7.1"), Permanent),
+            ("553", Some("5.1.8"), Permanent),
+            ("552", Some("5.3.4"), Permanent),
+            ("554", None, Permanent),
+        ];
+        for (code, enhanced, kind) in vectors {
+            let text = format!("SMTP {code} {}", enhanced.unwrap_or_default()).trim_end().to_owned();
+            assert_eq!(judge(code, enhanced), kind(text));
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth::{Allowed, Caller, Role, op};
-use crate::catalogue::model::escape_like;
+use crate::catalogue::{self, model::escape_like};
 use crate::error::ApiResult;
 use crate::filings::access;
 use crate::filings::body::{EventRow, FilingEvent, FilingSummary};
@@ -122,9 +122,10 @@ pub async fn list_filings(
             let binding = format!("filings {} {bound:?}", caller.user_id);
             let from = page::decode(filter.cursor.as_deref(), &binding)?;
             let rows = select(conn, &caller, &filter, from, is_ascending, now)?;
+            let calendar = catalogue::calendar(conn)?;
             let page =
                 Page::cut(rows, filter.limit, &binding, |row| Position { at: row.created_at, id: row.id.0 })
-                    .map(|row| FilingSummary::of(row, caller.locale, now));
+                    .map(|row| FilingSummary::of(row, caller.locale, now, &calendar));
             let link = page.next_cursor.clone();
             Ok(Reply::ok(&FilingPage {
                 items: page.items,

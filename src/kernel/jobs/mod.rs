@@ -7,7 +7,7 @@ mod queue;
 mod worker;
 
 pub use queue::{NewJob, discard, enqueue, retry};
-pub use worker::{Registry, Waker, Worker};
+pub use worker::{Postponed, Registry, Waker, Worker};
 
 crate::text_enum! {
     /// State of a job.

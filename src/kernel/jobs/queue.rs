@@ -138,6 +138,11 @@ pub(super) enum Outcome {
     Done,
     /// A periodic job waits for its next turn.
     Again(DateTime<Utc>),
+    /// It could not run yet: the try does not count.
+    Postponed {
+        until: DateTime<Utc>,
+        reason: String,
+    },
     Failed {
         error: String,
         retry_at: Option<DateTime<Utc>>,
@@ -171,6 +176,15 @@ pub(super) fn finish(
                 jobs::attempts.eq(0),
                 none,
                 jobs::last_error.eq(None::<String>),
+            ))
+            .execute(conn)?,
+        Outcome::Postponed { until, reason } => diesel::update(ours)
+            .set((
+                jobs::state.eq(JobState::Pending),
+                jobs::run_at.eq(until),
+                jobs::attempts.eq(jobs::attempts - 1),
+                none,
+                jobs::last_error.eq(reason),
             ))
             .execute(conn)?,
         Outcome::Failed { error, retry_at: Some(at) } => diesel::update(ours)

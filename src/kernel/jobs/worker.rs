@@ -19,6 +19,17 @@ struct Handler {
     every: Option<Duration>,
 }
 
+/// What a handler returns, as an error, when its job could not run for a reason that is not its own: it runs again at that
+/// time, and the try does not count.
+#[derive(Debug, thiserror::Error)]
+#[error("postponed: {reason}")]
+pub struct Postponed {
+    /// Not before this time.
+    pub until: DateTime<Utc>,
+    /// For people; no personal data.
+    pub reason: String,
+}
+
 /// Which handler runs which kind of job.
 #[derive(Default)]
 pub struct Registry {
@@ -154,6 +165,10 @@ impl Worker {
         let outcome = match (result, every) {
             (Ok(()), None) => Outcome::Done,
             (Ok(()), Some(interval)) => Outcome::Again(now + interval),
+            (Err(error), None) if error.is::<Postponed>() => {
+                let until = error.downcast_ref::<Postponed>().map_or(now, |postponed| postponed.until);
+                Outcome::Postponed { until, reason: error.to_string().chars().take(2000).collect() }
+            }
             (Err(error), every) => {
                 tracing::warn!(job = %job.id, kind = job.kind, attempt = job.attempts, error = format!("{error:#}"), "job failed");
                 metrics::counter!("beian_job_failures_total", "kind" => job.kind.clone()).increment(1);

@@ -161,3 +161,14 @@ fn the_code_for_a_mobile_fits_into_one_sms() {
         assert!(text.chars().count() <= limit && !text.contains('\n'), "{text}");
     }
 }
+
+#[test]
+fn a_lost_contact_is_named_masked_in_both_languages() {
+    for (locale, words) in [("zh-CN", ["邮箱", "手机号码"]), ("en", ["e-mail address", "mobile"])] {
+        for (channel, word) in [Channel::Email, Channel::Sms].into_iter().zip(words) {
+            let (title, body) = render_undeliverable(locale, channel, "138****8000").expect("a text");
+            assert!(title.contains(word) && body.contains(word), "{title}: {body}");
+            assert!(body.contains("138****8000") && !body.contains('{'), "{body}");
+        }
+    }
+}

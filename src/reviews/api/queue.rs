@@ -18,6 +18,7 @@ use crate::kernel::ids::{FilingId, ReviewId, UserId};
 use crate::kernel::json::{CommaList, Path, Query, invalid_parameter};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
+use crate::kernel::working_days::Calendar;
 use crate::reviews::body::{self, ReviewCheck, ReviewDraft, StaffMember};
 use crate::reviews::model::{self, Task};
 use crate::reviews::{ReviewState, Stage};
@@ -104,6 +105,9 @@ pub struct ReviewSummary {
     pub due_is_provisional: bool,
     /// It waits, and the due time has passed.
     pub overdue: bool,
+    /// Working days that are left until the due time, today not counted: 0 on the last day and after it. Null when it was
+    /// decided.
+    pub working_days_left: Option<u32>,
     /// Who holds it, or held it when it was decided.
     pub claimed_by: Option<StaffMember>,
     /// When the holder's lease ends.
@@ -172,7 +176,8 @@ pub async fn list_reviews(
             for stage in Stage::ALL {
                 lists.push((*stage, catalogue::checklist(conn, stage.as_str(), today)?));
             }
-            let shown = page.map(|row| summary(row, &caller, &staff, &lists, now));
+            let calendar = catalogue::calendar(conn)?;
+            let shown = page.map(|row| summary(row, &caller, &staff, &lists, now, &calendar));
             let next = shown.next_cursor.clone();
             let body =
                 ReviewPage { items: shown.items, next_cursor: shown.next_cursor, has_more: shown.has_more };
@@ -190,6 +195,7 @@ fn summary(
     staff: &std::collections::HashMap<UserId, StaffMember>,
     lists: &[(Stage, Vec<ChecklistItem>)],
     now: DateTime<Utc>,
+    calendar: &Calendar,
 ) -> ReviewSummary {
     let who = |id: Option<UserId>| id.and_then(|id| staff.get(&id).cloned());
     let label = |machine, code| data::status_label(machine, code, caller.locale.as_str()).to_owned();
@@ -198,6 +204,7 @@ fn summary(
         stage_label: label("review_stage", task.stage.as_str()),
         state_label: label("review", task.state.as_str()),
         overdue: task.seat().is_live() && task.due_at < now,
+        working_days_left: task.seat().is_live().then(|| calendar.working_days_left(now, task.due_at).count),
         claimed_by: who(task.claimed_by),
         assigned_to: who(task.assigned_to),
         checklist: body::checks(list, &task.ticked(), caller.locale),

@@ -162,6 +162,19 @@ impl TestApp {
         })
     }
 
+    /// The same by several workers at once, each on a thread with connections of its own.
+    pub fn run_jobs_by(&self, workers: usize) {
+        std::thread::scope(|scope| {
+            for _ in 0..workers {
+                let worker = app::worker(&self.app, &cluster().url(&self.database)).unwrap();
+                scope.spawn(move || {
+                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+                    runtime.block_on(async { while worker.step().await.unwrap() {} });
+                });
+            }
+        });
+    }
+
     /// Puts the periodic jobs into the queue, as a starting worker does.
     pub fn schedule_periodic(&self) {
         self.runtime.block_on(self.worker.schedule_periodic()).unwrap();

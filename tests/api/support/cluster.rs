@@ -115,6 +115,11 @@ impl Cluster {
         }
     }
 
+    /// Address of a database.
+    pub fn url(&self, name: &str) -> SecretString {
+        (self.urls)(name)
+    }
+
     /// A store with a bucket of its own.
     pub fn storage(&self, bucket: &str) -> StorageConfig {
         StorageConfig {

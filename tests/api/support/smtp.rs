@@ -8,8 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use mail_parser::{Message, MessageParser, MimeHeaders, PartType};
 
 /// A mail as it came in.
 #[derive(Debug, Clone)]
@@ -63,6 +62,11 @@ impl SmtpServer {
     /// Answers the next recipient with this line, such as `451 4.3.0 try later`; several queue up.
     pub fn refuse_next(&self, reply: &str) {
         self.shared.refusals.lock().unwrap().push_back(reply.to_owned());
+    }
+
+    /// Forgets the refusals that are left.
+    pub fn accept_all(&self) {
+        self.shared.refusals.lock().unwrap().clear();
     }
 
     /// Everything that was accepted.
@@ -137,75 +141,43 @@ fn converse(stream: TcpStream, shared: &Shared) {
 }
 
 impl Mail {
-    /// A header's value, unfolded and decoded; empty when it is absent.
+    /// The message as a mail program reads it.
+    fn parsed(&self) -> Message<'_> {
+        MessageParser::default().parse(&self.data).expect("a mail program can read it")
+    }
+
+    /// A header's value, unfolded and decoded; empty when it is absent. Fails the test when it is there twice.
     pub fn header(&self, name: &str) -> String {
-        header(&self.data, name).map(|value| decode_words(&value)).unwrap_or_default()
+        let mail = self.parsed();
+        let count = mail.headers_raw().filter(|(known, _)| known.eq_ignore_ascii_case(name)).count();
+        assert!(count <= 1, "{name} is there {count} times");
+        if name.eq_ignore_ascii_case("subject") {
+            return mail.subject().unwrap_or_default().to_owned();
+        }
+        let raw = mail.headers_raw().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        raw.map(|(_, value)| value.split_whitespace().collect::<Vec<_>>().join(" ")).unwrap_or_default()
+    }
+
+    /// Name and address of the sender.
+    pub fn from(&self) -> (String, String) {
+        let mail = self.parsed();
+        let sender = mail.from().and_then(|from| from.first()).expect("a sender");
+        let text = |part: Option<&str>| part.unwrap_or_default().to_owned();
+        (text(sender.name()), text(sender.address()))
     }
 
     /// Media type and decoded text of each part of a multipart message, in order.
     pub fn parts(&self) -> Vec<(String, String)> {
-        let kind = header(&self.data, "Content-Type").unwrap_or_default();
-        let boundary =
-            kind.split("boundary=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
-        let body = self.data.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-        let mark = format!("--{boundary}");
-        let pieces = body.split(&mark).skip(1).filter(|piece| !piece.starts_with("--"));
-        pieces
-            .map(|piece| {
-                let piece = piece.trim_start_matches("\r\n");
-                let kind = header(piece, "Content-Type").unwrap_or_default();
-                let encoding = header(piece, "Content-Transfer-Encoding").unwrap_or_default();
-                let text = piece.split_once("\r\n\r\n").map_or("", |(_, text)| text);
-                let bytes = match encoding.as_str() {
-                    "base64" => STANDARD.decode(text.split_whitespace().collect::<String>()).unwrap(),
-                    "quoted-printable" => quoted_printable(&text.replace("=\r\n", "")),
-                    _ => text.as_bytes().to_vec(),
-                };
-                (kind.split(';').next().unwrap_or_default().to_owned(), String::from_utf8(bytes).unwrap())
-            })
-            .collect()
+        let mail = self.parsed();
+        let texts = mail.parts.iter().filter_map(|part| {
+            let kind = part.content_type().expect("a content type");
+            let text = match &part.body {
+                PartType::Text(text) | PartType::Html(text) => text.to_string(),
+                PartType::Multipart(_) => return None,
+                other => panic!("a part that is no text: {other:?}"),
+            };
+            Some((format!("{}/{}", kind.ctype(), kind.subtype().unwrap_or_default()), text))
+        });
+        texts.collect()
     }
-}
-
-fn header(text: &str, name: &str) -> Option<String> {
-    let head = text.split("\r\n\r\n").next()?.replace("\r\n ", " ").replace("\r\n\t", " ");
-    let prefix = format!("{}:", name.to_ascii_lowercase());
-    let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(&prefix))?;
-    Some(line[prefix.len()..].trim().to_owned())
-}
-
-/// RFC 2047: `=?utf-8?b?…?=`; spaces between two such words do not count.
-fn decode_words(value: &str) -> String {
-    let mut text = String::new();
-    let mut was_encoded = false;
-    for word in value.split(' ') {
-        let fields: Vec<&str> = word.split('?').collect();
-        let decoded = match fields[..] {
-            ["=", charset, kind, content, "="] if charset.eq_ignore_ascii_case("utf-8") => match kind {
-                "b" | "B" => STANDARD.decode(content).ok(),
-                _ => Some(quoted_printable(&content.replace('_', " "))),
-            },
-            _ => None,
-        };
-        let is_encoded = decoded.is_some();
-        if !(text.is_empty() || was_encoded && is_encoded) {
-            text.push(' ');
-        }
-        match decoded {
-            Some(bytes) => text.push_str(&String::from_utf8(bytes).unwrap()),
-            None => text.push_str(word),
-        }
-        was_encoded = is_encoded;
-    }
-    text
-}
-
-fn quoted_printable(text: &str) -> Vec<u8> {
-    let mut pieces = text.split('=');
-    let mut bytes = pieces.next().unwrap_or_default().as_bytes().to_vec();
-    for piece in pieces {
-        bytes.push(u8::from_str_radix(&piece[..2], 16).unwrap());
-        bytes.extend_from_slice(&piece.as_bytes()[2..]);
-    }
-    bytes
 }

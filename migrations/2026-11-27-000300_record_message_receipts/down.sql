@@ -1,0 +1,11 @@
+DROP INDEX notifications_sent_out_idx;
+DROP INDEX notifications_provider_reference_idx;
+ALTER TABLE notifications
+    DROP COLUMN variables,
+    DROP COLUMN provider,
+    DROP COLUMN provider_reference,
+    DROP COLUMN recipient_masked,
+    DROP COLUMN recipient_hash,
+    DROP COLUMN receipt,
+    DROP COLUMN receipt_code,
+    DROP COLUMN receipt_at;

@@ -220,10 +220,18 @@ pub(super) async fn guarded<T>(
     }
 }
 
-/// Channels that are paused, with the reason and the time until which.
-pub(super) fn paused(
-    conn: &mut PgConnection,
-) -> QueryResult<Vec<(Channel, DateTime<Utc>, Option<String>, DateTime<Utc>)>> {
+/// A channel that is paused.
+#[derive(Debug, Queryable)]
+pub(super) struct Paused {
+    pub channel: Channel,
+    pub until: DateTime<Utc>,
+    pub last_error: Option<String>,
+    /// When it failed last.
+    pub changed_at: DateTime<Utc>,
+}
+
+/// Channels that are paused now.
+pub(super) fn paused(conn: &mut PgConnection) -> QueryResult<Vec<Paused>> {
     table::table
         .filter(table::paused_until.is_not_null())
         .order(table::channel)

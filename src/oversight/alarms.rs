@@ -190,7 +190,8 @@ pub fn register(registry: &mut Registry, app: &App) {
         async move {
             let now = app.clock.now();
             let found = app.db.run(move |conn| Ok(filings::overdue(conn, now)?)).await?;
-            for status in Status::ALL.iter().filter(|status| status.is_live()) {
+            // Those in which somebody else than the applicant must act.
+            for status in Status::ALL.iter().filter(|status| status.is_live() && !status.expires()) {
                 let count =
                     found.iter().find(|(known, ..)| known == status).map_or(0, |(_, count, _)| *count);
                 metrics::gauge!("beian_filings_overdue", "status" => status.as_str()).set(count as f64);

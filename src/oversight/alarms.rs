@@ -171,8 +171,9 @@ fn all(conn: &mut PgConnection, now: DateTime<Utc>, locale: Locale) -> QueryResu
 
 /// List what waits for the operation
 ///
-/// Support and admin: paused channels, hand-overs without success, filings past their deadline, the end of the working-day
-/// calendar (from 60 days before), contacts that messages do not reach, jobs that gave up. Computed now; nothing is stored.
+/// Senior reviewers, bureau operators, support and admin: paused channels, hand-overs without success, filings past their deadline, the end of the working-day
+/// calendar (from 60 days before), contacts that messages do not reach, jobs that gave up. Computed now; nothing is stored. Not
+/// everybody may open every address in `href`.
 #[utoipa::path(operation_id = "listAlarms", tag = "oversight",
     responses((status = 200, description = "Everything that waits.", body = AlarmList)))]
 #[get("/v1/admin/alarms")]

@@ -107,8 +107,20 @@ fn more_messages_than_a_user_wants_in_an_hour_wait_for_the_next() {
         assert_eq!(office.smtp.mails().len(), count);
     }
     assert_eq!((mails(&office), office.sms_texts().len()), (vec!["sent".to_owned(); 5], 5));
-    // Somebody else's messages do not count.
     assert_eq!(office.smtp.offers(), 5);
+
+    // What is switched off while it waits does not go any more.
+    office.app.advance(Duration::hours(2));
+    for _ in 0..3 {
+        submitted(&office);
+    }
+    let off =
+        json!({ "items": [{ "event_type": "filing.submitted", "channel": "email", "is_enabled": false }] });
+    office.app.applicant().put("/v1/me/notification-preferences", off).expect_status(200);
+    office.app.advance(Duration::hours(1));
+    office.app.run_jobs();
+    assert_eq!(office.smtp.mails().len(), 7);
+    assert_eq!(mails(&office).iter().filter(|state| *state == "suppressed").count(), 1);
 }
 
 #[test]

@@ -173,6 +173,9 @@ fn an_address_that_nobody_has_becomes_a_task_until_it_is_verified_anew() {
     let (applicant, support) = (office.app.applicant(), office.app.user("demo-support"));
     let before = applicant.get("/v1/me").expect_status(200).expect("/next_actions", json!([]));
     let tag = before.header("etag").unwrap();
+    let path = format!("/v1/filings/{}", office.filing);
+    let filing_before = applicant.get(&path).expect_status(200);
+    let seen = filing_before.header("etag").unwrap();
     office.smtp.refuse_next("550 5.1.1 <demo-applicant@example.com> no such user");
     submitted(&office);
 
@@ -187,6 +190,11 @@ fn an_address_that_nobody_has_becomes_a_task_until_it_is_verified_anew() {
     me.expect("/undeliverable_contacts/0/code", "SMTP 550 5.1.1")
         .expect("/undeliverable_contacts/0/source", "refused");
     assert_eq!(actions(&applicant.get("/v1/overview").expect_status(200)), ["update_email"]);
+    let filing = applicant.with("If-None-Match", seen).get(&path).expect_status(200);
+    assert_eq!(actions(&filing).last().map(String::as_str), Some("update_email"));
+    filing.expect("/version", filing_before.at("/version"));
+    let support_sees = support.get(&path).expect_status(200);
+    assert!(!actions(&support_sees).contains(&"update_email".to_owned()), "it is the caller's own step");
     office.app.other_applicant().get("/v1/me").expect_status(200).expect("/next_actions", json!([]));
 
     // Staff see it too, masked.

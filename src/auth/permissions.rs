@@ -219,7 +219,7 @@ operations! {
     DiscardJob "discardJob" "jobs:write" [Admin];
     ListUndeliverableContacts "listUndeliverableContacts" "contacts:read" [Support, Admin];
     ListMessageDeliveries "listMessageDeliveries" "contacts:read" [Support, Admin];
-    ListAlarms "listAlarms" "alarms:read" [Support, Admin];
+    ListAlarms "listAlarms" "alarms:read" [SeniorReviewer, BureauOperator, Support, Admin];
     ListSmsMessages "listSmsMessages" "jobs:read" [Admin];
     ListPhotoPrecheckSettings "listPhotoPrecheckSettings" "catalogue:write" [Admin];
     PutPhotoPrecheckSetting "putPhotoPrecheckSetting" "catalogue:write" [Admin];

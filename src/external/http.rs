@@ -77,3 +77,58 @@ impl HttpClient {
         tokio::time::timeout(self.timeout, call).await.map_err(|_| HttpFault::TimeOut)?
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// Answers one request with these bytes, or with silence.
+    async fn server(answer: Option<String>) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("a client");
+            let mut head = [0; 4096];
+            let _ = stream.read(&mut head).await;
+            match answer {
+                Some(bytes) => drop(stream.write_all(bytes.as_bytes()).await),
+                None => tokio::time::sleep(Duration::from_secs(30)).await,
+            }
+        });
+        url
+    }
+
+    async fn ask(url: &str) -> Result<HttpReply, HttpFault> {
+        let client = HttpClient::new(Duration::from_millis(500)).expect("a client");
+        client.send(Request::get(url).body(Vec::new()).expect("a request")).await
+    }
+
+    fn reply(head: &str, body: &str) -> Option<String> {
+        Some(format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()))
+    }
+
+    #[tokio::test]
+    async fn a_reply_is_taken_as_it_is_and_never_followed_elsewhere() {
+        let found = ask(&server(reply("302 Found\r\nLocation: http://127.0.0.1:1/", "")).await).await;
+        assert_eq!(found.expect("a reply").status, StatusCode::FOUND);
+        let whole = ask(&server(reply("200 OK", &"x".repeat(MAX_REPLY))).await).await.expect("a reply");
+        assert_eq!(whole.body.len(), MAX_REPLY);
+    }
+
+    #[tokio::test]
+    async fn what_does_not_come_in_time_or_is_too_much_is_a_fault() {
+        let long = ask(&server(reply("200 OK", &"x".repeat(MAX_REPLY + 1))).await).await;
+        assert_eq!(long.expect_err("too long"), HttpFault::BrokenOff);
+        let half = "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf".to_owned();
+        assert_eq!(ask(&server(Some(half)).await).await.expect_err("half"), HttpFault::BrokenOff);
+        assert_eq!(ask(&server(None).await).await.expect_err("silence"), HttpFault::TimeOut);
+        let gone = {
+            let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+            format!("http://{}/", listener.local_addr().expect("an address"))
+        };
+        assert_eq!(ask(&gone).await.expect_err("nobody"), HttpFault::NoConnection);
+    }
+}

@@ -24,6 +24,7 @@ use crate::kernel::ids::{
 use crate::kernel::working_days::Calendar;
 use crate::photo_verifications::PhotoVerificationBody;
 use crate::schema::{filing_events, review_tasks, terms};
+use crate::users::undeliverable;
 use crate::websites::content::WebsiteContent;
 use crate::websites::next_action::NextAction;
 use crate::{backdrop_shipments, bureau_submissions, photo_verifications, reviews, websites};
@@ -340,8 +341,17 @@ pub fn show(
         }
         _ => Vec::new(),
     };
+    let mut next_actions = next_actions(filing.id, filing.status, view, &facts, &situation, locale);
+    if is_owner && filing.status.is_live() {
+        // News of the filing do not reach the caller: a step of theirs, not of the filing.
+        let lost = undeliverable::channels_of(conn, &[caller.user_id])?;
+        next_actions.extend(lost.into_iter().map(|(_, channel)| NextAction {
+            is_primary: false,
+            ..undeliverable::next_action(locale, channel)
+        }));
+    }
     Ok(FilingBody {
-        next_actions: next_actions(filing.id, filing.status, view, &facts, &situation, locale),
+        next_actions,
         kind_label: data::label("filing_kind", &filing.kind, locale.as_str()).to_owned(),
         status_label: data::status_label("filing", filing.status.as_str(), locale.as_str()).to_owned(),
         prompt,

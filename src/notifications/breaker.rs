@@ -113,21 +113,21 @@ pub(super) fn deferred(channel: Channel, reason: &'static str) {
 }
 
 impl Permit {
-    /// Records how it went. A refusal of one message shows that the channel works. Returns when to try again if the channel
+    /// Records how it went; no error: it went out. A refusal of one message shows that the channel works. Returns when to try again if the channel
     /// does not.
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn report<T>(
+    pub async fn report(
         self,
         app: &App,
-        outcome: &Result<T, DeliveryError>,
+        error: Option<&DeliveryError>,
     ) -> anyhow::Result<Option<DateTime<Utc>>> {
-        match outcome {
-            Err(DeliveryError::NoProvider | DeliveryError::NoTemplate) => {
+        match error {
+            Some(DeliveryError::NoProvider | DeliveryError::NoTemplate) => {
                 self.give_back(app).await.map(|()| None)
             }
-            Err(DeliveryError::Channel(words)) => self.failed(app, words.clone()).await.map(Some),
+            Some(DeliveryError::Channel(words)) => self.failed(app, words.clone()).await.map(Some),
             _ => self.worked(app).await.map(|()| None),
         }
     }
@@ -214,16 +214,24 @@ pub(super) async fn guarded<T>(
 ) -> anyhow::Result<Result<T, DeliveryError>> {
     let permit = permit(app, channel).await?;
     let outcome = sending.await;
-    match (permit.report(app, &outcome).await?, outcome) {
+    match (permit.report(app, outcome.as_ref().err()).await?, outcome) {
         (Some(until), Err(error)) => Err(Postponed { until, reason: error.to_string() }.into()),
         (_, outcome) => Ok(outcome),
     }
 }
 
-/// Channels that are paused, with the reason and the time until which.
-pub(super) fn paused(
-    conn: &mut PgConnection,
-) -> QueryResult<Vec<(Channel, DateTime<Utc>, Option<String>, DateTime<Utc>)>> {
+/// A channel that is paused.
+#[derive(Debug, Queryable)]
+pub(super) struct Paused {
+    pub channel: Channel,
+    pub until: DateTime<Utc>,
+    pub last_error: Option<String>,
+    /// When it failed last.
+    pub changed_at: DateTime<Utc>,
+}
+
+/// Channels that are paused now.
+pub(super) fn paused(conn: &mut PgConnection) -> QueryResult<Vec<Paused>> {
     table::table
         .filter(table::paused_until.is_not_null())
         .order(table::channel)

@@ -81,6 +81,21 @@ pub(super) fn recipients(
         .collect())
 }
 
+/// Whether a user has switched a type of event off for a channel.
+pub(super) fn is_switched_off(
+    conn: &mut PgConnection,
+    user: UserId,
+    event_type: &str,
+    channel: Channel,
+) -> QueryResult<bool> {
+    let said: Option<bool> = notification_preferences::table
+        .find((user, event_type, channel))
+        .select(notification_preferences::is_enabled)
+        .first(conn)
+        .optional()?;
+    Ok(said == Some(false))
+}
+
 /// One user, whatever their state.
 pub(super) fn user(conn: &mut PgConnection, id: UserId) -> QueryResult<Option<Recipient>> {
     users::table.find(id).select(Recipient::as_select()).first(conn).optional()

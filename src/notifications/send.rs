@@ -33,15 +33,21 @@ pub(super) async fn run(app: App, id: NotificationId) -> anyhow::Result<()> {
         .db
         .run(move |conn| {
             let attempt = model::attempt(conn, &dedup_key(id))?;
-            Ok(model::outgoing(conn, id)?.map(|(row, person)| (row, person, attempt)))
+            let Some((row, person)) = model::outgoing(conn, id)? else { return Ok(None) };
+            let is_off = model::is_switched_off(conn, person.id, &row.event_type, row.channel)?;
+            Ok(Some((row, person, attempt, is_off)))
         })
         .await?;
-    let Some((row, person, attempt)) = found else { return Ok(()) };
+    let Some((row, person, attempt, is_off)) = found else { return Ok(()) };
     match row.state {
         NotificationState::Sent | NotificationState::Suppressed => return Ok(()),
         // Refused for good: the queue's own tries change nothing, an admin's retry (try 1 again) does.
         NotificationState::Dead if attempt.no > 1 => anyhow::bail!("refused for good; waits for an admin"),
         NotificationState::Queued | NotificationState::Failed | NotificationState::Dead => {}
+    }
+    // A message may wait for hours; a wish that came meanwhile counts.
+    if is_off && !is_mandatory(&row.event_type) {
+        return suppress(&app, id, rules::SWITCHED_OFF).await;
     }
     let ready = match prepare(&app, &row, &person) {
         Ok(ready) => ready,
@@ -57,13 +63,21 @@ pub(super) async fn run(app: App, id: NotificationId) -> anyhow::Result<()> {
     }
     let to = ready.recipient()?;
     let outcome = ready.send(&app).await;
-    let wait = permit.report(&app, &outcome).await?;
     let error = match outcome {
-        Ok(handed) => return handed_over(&app, id, to.sent(&app, row.channel, handed)).await,
-        Err(DeliveryError::NoProvider) => return suppress(&app, id, rules::NO_PROVIDER).await,
-        Err(DeliveryError::NoTemplate) => return suppress(&app, id, rules::NO_TEMPLATE).await,
+        Ok(handed) => {
+            // First of all: whatever fails after this, the message does not go twice.
+            handed_over(&app, id, to.sent(&app, row.channel, handed)).await?;
+            permit.report(&app, None).await?;
+            return Ok(());
+        }
         Err(error) => error,
     };
+    let wait = permit.report(&app, Some(&error)).await?;
+    match &error {
+        DeliveryError::NoProvider => return suppress(&app, id, rules::NO_PROVIDER).await,
+        DeliveryError::NoTemplate => return suppress(&app, id, rules::NO_TEMPLATE).await,
+        _ => {}
+    }
     if let Some(until) = wait {
         // No message is at fault: this one keeps its tries.
         mark(&app, id, NotificationState::Failed, Some(error.to_string())).await?;

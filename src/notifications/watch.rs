@@ -39,8 +39,10 @@ fn waiting(conn: &mut PgConnection, channel: Channel) -> QueryResult<i64> {
 /// When the database fails.
 pub fn paused_channels(conn: &mut PgConnection) -> QueryResult<Vec<PausedChannel>> {
     let paused = breaker::paused(conn)?;
-    let with_waiting = paused.into_iter().map(|(channel, until, last_error, since)| {
-        Ok(PausedChannel { channel, until, last_error, since, waiting: waiting(conn, channel)? })
+    let with_waiting = paused.into_iter().map(|row| {
+        let waiting = waiting(conn, row.channel)?;
+        let (channel, until) = (row.channel, row.until);
+        Ok(PausedChannel { channel, until, last_error: row.last_error, since: row.changed_at, waiting })
     });
     with_waiting.collect()
 }
@@ -61,7 +63,7 @@ pub(super) fn register(registry: &mut Registry, app: &App) {
                 })
                 .await?;
             for (channel, count) in counts {
-                let is_paused = paused.iter().any(|(known, ..)| *known == channel);
+                let is_paused = paused.iter().any(|row| row.channel == channel);
                 metrics::gauge!("beian_channel_paused", "channel" => channel.as_str())
                     .set(f64::from(u8::from(is_paused)));
                 metrics::gauge!("beian_messages_waiting", "channel" => channel.as_str()).set(count as f64);

@@ -171,8 +171,9 @@ fn all(conn: &mut PgConnection, now: DateTime<Utc>, locale: Locale) -> QueryResu
 
 /// List what waits for the operation
 ///
-/// Support and admin: paused channels, hand-overs without success, filings past their deadline, the end of the working-day
-/// calendar (from 60 days before), contacts that messages do not reach, jobs that gave up. Computed now; nothing is stored.
+/// Senior reviewers, bureau operators, support and admin: paused channels, hand-overs without success, filings past their deadline, the end of the working-day
+/// calendar (from 60 days before), contacts that messages do not reach, jobs that gave up. Computed now; nothing is stored. Not
+/// everybody may open every address in `href`.
 #[utoipa::path(operation_id = "listAlarms", tag = "oversight",
     responses((status = 200, description = "Everything that waits.", body = AlarmList)))]
 #[get("/v1/admin/alarms")]
@@ -190,7 +191,8 @@ pub fn register(registry: &mut Registry, app: &App) {
         async move {
             let now = app.clock.now();
             let found = app.db.run(move |conn| Ok(filings::overdue(conn, now)?)).await?;
-            for status in Status::ALL.iter().filter(|status| status.is_live()) {
+            // Those in which somebody else than the applicant must act.
+            for status in Status::ALL.iter().filter(|status| status.is_live() && !status.expires()) {
                 let count =
                     found.iter().find(|(known, ..)| known == status).map_or(0, |(_, count, _)| *count);
                 metrics::gauge!("beian_filings_overdue", "status" => status.as_str()).set(count as f64);

@@ -1,5 +1,5 @@
-//! Contacts that messages cannot reach: a task for the user (inbox, `next_actions` of `me` and of the home page) and a line in
-//! the list of the staff, until the contact is verified anew or replaced.
+//! Contacts that messages cannot reach: a task for the user (inbox, `next_actions` of `me`, of the home page and of their live
+//! filings) and a line in the list of the staff, until the contact is verified anew or replaced.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

@@ -107,8 +107,20 @@ fn more_messages_than_a_user_wants_in_an_hour_wait_for_the_next() {
         assert_eq!(office.smtp.mails().len(), count);
     }
     assert_eq!((mails(&office), office.sms_texts().len()), (vec!["sent".to_owned(); 5], 5));
-    // Somebody else's messages do not count.
     assert_eq!(office.smtp.offers(), 5);
+
+    // What is switched off while it waits does not go any more.
+    office.app.advance(Duration::hours(2));
+    for _ in 0..3 {
+        submitted(&office);
+    }
+    let off =
+        json!({ "items": [{ "event_type": "filing.submitted", "channel": "email", "is_enabled": false }] });
+    office.app.applicant().put("/v1/me/notification-preferences", off).expect_status(200);
+    office.app.advance(Duration::hours(1));
+    office.app.run_jobs();
+    assert_eq!(office.smtp.mails().len(), 7);
+    assert_eq!(mails(&office).iter().filter(|state| *state == "suppressed").count(), 1);
 }
 
 #[test]
@@ -161,6 +173,9 @@ fn an_address_that_nobody_has_becomes_a_task_until_it_is_verified_anew() {
     let (applicant, support) = (office.app.applicant(), office.app.user("demo-support"));
     let before = applicant.get("/v1/me").expect_status(200).expect("/next_actions", json!([]));
     let tag = before.header("etag").unwrap();
+    let path = format!("/v1/filings/{}", office.filing);
+    let filing_before = applicant.get(&path).expect_status(200);
+    let seen = filing_before.header("etag").unwrap();
     office.smtp.refuse_next("550 5.1.1 <demo-applicant@example.com> no such user");
     submitted(&office);
 
@@ -175,6 +190,11 @@ fn an_address_that_nobody_has_becomes_a_task_until_it_is_verified_anew() {
     me.expect("/undeliverable_contacts/0/code", "SMTP 550 5.1.1")
         .expect("/undeliverable_contacts/0/source", "refused");
     assert_eq!(actions(&applicant.get("/v1/overview").expect_status(200)), ["update_email"]);
+    let filing = applicant.with("If-None-Match", seen).get(&path).expect_status(200);
+    assert_eq!(actions(&filing).last().map(String::as_str), Some("update_email"));
+    filing.expect("/version", filing_before.at("/version"));
+    let support_sees = support.get(&path).expect_status(200);
+    assert!(!actions(&support_sees).contains(&"update_email".to_owned()), "it is the caller's own step");
     office.app.other_applicant().get("/v1/me").expect_status(200).expect("/next_actions", json!([]));
 
     // Staff see it too, masked.

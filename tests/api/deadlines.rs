@@ -54,6 +54,7 @@ fn the_days_of_national_day_do_not_count_and_lists_say_how_many_are_left() {
     let alarm = alarm.expect("/items/0/count", 1).expect("/items/0/since", due.as_str());
     let listed = app.user("demo-support").get(&alarm.text("/items/0/href")).expect_status(200);
     listed.expect("/items/0/id", filing.id.as_str()).expect("/items/0/overdue", true);
+    app.bureau().get("/v1/admin/alarms").expect_status(200).expect("/items/0/code", "overdue");
     app.applicant().get("/v1/admin/alarms").expect_problem(403, "forbidden");
 }
 

@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn a_refusal_is_laid_on_whom_it_concerns() {
         use DeliveryError::{Channel, Permanent, Recipient, Retryable};
-        let vectors: [(&str, Option<&str>, fn(String) -> DeliveryError); 14] = [
+        type Vector = (&'static str, Option<&'static str>, fn(String) -> DeliveryError);
+        let vectors: [Vector; 14] = [
             ("421", Some("4.7.0"), Channel),
             ("535", Some("5.7.8"), Channel),
             ("530", None, Channel),

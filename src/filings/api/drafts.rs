@@ -121,6 +121,14 @@ impl FindingBody {
     }
 }
 
+/// The ETag of a filing. Steps that only this caller has (`update_email`) belong to their view: they leave the version alone,
+/// so that a mail that bounces makes nobody's `If-Match` stale.
+fn tag(caller: &Caller, body: &FilingBody) -> String {
+    let own = body.next_actions.iter().filter(|action| action.operation_id == "updateMe");
+    let view = own.fold(caller.view().to_owned(), |view, action| format!("{view}+{}", action.action));
+    etag::etag(body.version, &view, caller.locale)
+}
+
 /// The reply that shows a filing, with its ETag.
 pub(super) fn shown(
     conn: &mut PgConnection,
@@ -129,8 +137,8 @@ pub(super) fn shown(
     provider: &str,
     now: DateTime<Utc>,
 ) -> ApiResult<Reply> {
-    let tag = etag::etag(filing.version, caller.view(), caller.locale);
     let body: FilingBody = body::show(conn, caller, filing, provider, now)?;
+    let tag = tag(caller, &body);
     Ok(Reply::ok(&body)?.etag(tag))
 }
 
@@ -170,8 +178,8 @@ fn create(
 ) -> ApiResult<Reply> {
     let filing = start(conn, caller, body, now)?;
     let location = format!("/v1/filings/{}", filing.id);
-    let tag = etag::etag(filing.version, caller.view(), caller.locale);
     let body = body::show(conn, caller, filing, provider, now)?;
+    let tag = tag(caller, &body);
     Ok(Reply::created(location, &body)?.etag(tag))
 }
 

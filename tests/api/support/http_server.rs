@@ -2,10 +2,10 @@
 //! test says.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
+
+use super::listener::Listener;
 
 /// A request as it came in.
 #[derive(Debug, Clone)]
@@ -34,47 +34,31 @@ type Answer = Box<dyn Fn(&Request) -> (u16, String) + Send + Sync>;
 
 /// A running server.
 pub struct HttpServer {
-    address: SocketAddr,
+    listener: Listener,
     shared: Arc<Shared>,
-    listener: Option<JoinHandle<()>>,
 }
 
 struct Shared {
     requests: Mutex<Vec<Request>>,
     answer: Mutex<Answer>,
-    stop: AtomicBool,
 }
 
 impl HttpServer {
     /// Answers each request as `answer` says: status and JSON body.
     pub fn start(answer: impl Fn(&Request) -> (u16, String) + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let shared = Arc::new(Shared {
-            requests: Mutex::default(),
-            answer: Mutex::new(Box::new(answer)),
-            stop: AtomicBool::new(false),
-        });
+        let answer: Answer = Box::new(answer);
+        let shared = Arc::new(Shared { requests: Mutex::default(), answer: Mutex::new(answer) });
         let own = shared.clone();
-        let accept = move || {
-            for stream in listener.incoming() {
-                if own.stop.load(Ordering::SeqCst) {
-                    return;
-                }
-                let (stream, shared) = (stream.unwrap(), own.clone());
-                std::thread::spawn(move || converse(stream, &shared));
-            }
-        };
-        Self { address, shared, listener: Some(std::thread::spawn(accept)) }
+        Self { listener: Listener::start(move |stream| converse(stream, &own)), shared }
     }
 
     /// `host:port`
     pub fn host(&self) -> String {
-        self.address.to_string()
+        self.listener.address().to_string()
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.host())
     }
 
     /// From now on, answers like this.
@@ -85,16 +69,6 @@ impl HttpServer {
     /// Everything that came in.
     pub fn requests(&self) -> Vec<Request> {
         self.shared.requests.lock().unwrap().clone()
-    }
-}
-
-impl Drop for HttpServer {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        drop(TcpStream::connect(self.address));
-        if let Some(listener) = self.listener.take() {
-            listener.join().unwrap();
-        }
     }
 }
 

@@ -6,6 +6,7 @@ mod client;
 mod cluster;
 pub mod files;
 pub mod http_server;
+mod listener;
 pub mod make;
 pub mod office;
 pub mod smtp;

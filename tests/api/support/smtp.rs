@@ -3,12 +3,12 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 
 use mail_parser::{Message, MessageParser, MimeHeaders, PartType};
+
+use super::listener::Listener;
 
 /// A mail as it came in.
 #[derive(Debug, Clone)]
@@ -21,9 +21,8 @@ pub struct Mail {
 
 /// A running server.
 pub struct SmtpServer {
-    address: SocketAddr,
+    listener: Listener,
     shared: Arc<Shared>,
-    listener: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
@@ -32,31 +31,18 @@ struct Shared {
     refusals: Mutex<VecDeque<String>>,
     /// How many recipients were offered, refused ones included.
     offers: Mutex<usize>,
-    stop: AtomicBool,
 }
 
 impl SmtpServer {
     pub fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared::default());
         let own = shared.clone();
-        let accept = move || {
-            for stream in listener.incoming() {
-                if own.stop.load(Ordering::SeqCst) {
-                    return;
-                }
-                let (stream, shared) = (stream.unwrap(), own.clone());
-                // Ends with its connection.
-                std::thread::spawn(move || converse(stream, &shared));
-            }
-        };
-        Self { address, shared, listener: Some(std::thread::spawn(accept)) }
+        Self { listener: Listener::start(move |stream| converse(stream, &own)), shared }
     }
 
     /// For `SMTP_URL`.
     pub fn url(&self) -> String {
-        format!("smtp://{}", self.address)
+        format!("smtp://{}", self.listener.address())
     }
 
     /// Answers the next recipient with this line, such as `451 4.3.0 try later`; several queue up.
@@ -77,17 +63,6 @@ impl SmtpServer {
     /// How often a client tried.
     pub fn offers(&self) -> usize {
         *self.shared.offers.lock().unwrap()
-    }
-}
-
-impl Drop for SmtpServer {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::SeqCst);
-        // Wakes the listener, so that it sees the flag.
-        drop(TcpStream::connect(self.address));
-        if let Some(listener) = self.listener.take() {
-            listener.join().unwrap();
-        }
     }
 }
 

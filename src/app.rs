@@ -169,7 +169,8 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
     let public_url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     if ground.is_embedded() {
         install_keys(&ground.secrets)?;
-        demo::load(&ground.database_url, &ground.storage, &clock).context("cannot load the demo data")?;
+        demo::load(&ground.database_url, &ground.storage, &clock, true)
+            .context("cannot load the demo data")?;
     }
     let app = open(config, Means::on(&ground, public_url.clone(), clock))?;
     let background = match app.config.worker {
@@ -253,7 +254,9 @@ pub fn migrate(config: Config) -> anyhow::Result<()> {
 /// # Errors
 /// When database or store cannot be reached.
 pub fn load_demo(config: Config) -> anyhow::Result<()> {
-    with_ground(&config, |ground, clock| demo::load(&ground.database_url, &ground.storage, clock))
+    with_ground(&config, |ground, clock| {
+        demo::load(&ground.database_url, &ground.storage, clock, ground.is_embedded())
+    })
 }
 
 /// Removes everything and loads the demo data anew; embedded mode only.
@@ -268,7 +271,7 @@ pub fn reset_demo(config: Config) -> anyhow::Result<()> {
     with_ground(&config, |ground, clock| {
         demo::clear(&ground.database_url)?;
         prepare_database(&ground.database_url, clock)?;
-        demo::load(&ground.database_url, &ground.storage, clock)
+        demo::load(&ground.database_url, &ground.storage, clock, true)
     })
 }
 

@@ -18,6 +18,7 @@ pub mod supervisor;
 
 // People.
 pub mod accounts;
+pub mod api_clients;
 pub mod audit;
 pub mod auth;
 pub mod oversight;

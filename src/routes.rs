@@ -14,6 +14,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
     crate::users::routes(cfg);
     crate::accounts::routes(cfg);
+    crate::api_clients::routes(cfg);
     crate::overview::routes(cfg);
     crate::websites::routes(cfg);
     crate::imports::routes(cfg);
@@ -58,7 +59,7 @@ pub fn tags() -> Value {
         ("bureau", "Hand-over to the provincial bureau and its decision."),
         ("notifications", "The inbox."),
         ("catalogue", "Rules as data: reasons, terms, regions, calendar, dictionaries."),
-        ("people", "Users, partners and accounts, by the admin."),
+        ("people", "Users, partners, their clients, and accounts, by the admin."),
         ("oversight", "Audit trail and background jobs."),
         ("health", "For operators."),
     ];

@@ -14,6 +14,34 @@ diesel::table! {
 }
 
 diesel::table! {
+    api_client_secrets (id) {
+        id -> Uuid,
+        api_client_id -> Uuid,
+        secret_hash -> Bytea,
+        hint -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    api_clients (id) {
+        id -> Uuid,
+        partner_id -> Uuid,
+        client_id -> Text,
+        name -> Text,
+        scopes -> Array<Nullable<Text>>,
+        allowed_addresses -> Array<Nullable<Text>>,
+        paused_at -> Nullable<Timestamptz>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     attachments (id) {
         id -> Uuid,
         filing_id -> Uuid,
@@ -438,6 +466,7 @@ diesel::table! {
         client -> Text,
         created_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
+        api_client_secret_id -> Nullable<Uuid>,
     }
 }
 
@@ -556,6 +585,7 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        api_client_id -> Nullable<Uuid>,
     }
 }
 
@@ -611,6 +641,8 @@ diesel::table! {
 }
 
 diesel::joinable!(accounts -> partners (partner_id));
+diesel::joinable!(api_client_secrets -> api_clients (api_client_id));
+diesel::joinable!(api_clients -> partners (partner_id));
 diesel::joinable!(attachments -> accounts (account_id));
 diesel::joinable!(attachments -> filings (filing_id));
 diesel::joinable!(attachments -> users (created_by));
@@ -663,6 +695,7 @@ diesel::joinable!(review_task_holders -> users (user_id));
 diesel::joinable!(review_tasks -> filing_revisions (revision_id));
 diesel::joinable!(review_tasks -> filings (filing_id));
 diesel::joinable!(review_tasks -> photo_verifications (photo_verification_id));
+diesel::joinable!(sessions -> api_client_secrets (api_client_secret_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(sms_messages -> notifications (notification_id));
 diesel::joinable!(sms_verifications -> bureau_submissions (submission_id));
@@ -670,6 +703,7 @@ diesel::joinable!(subjects -> accounts (account_id));
 diesel::joinable!(tracking_events -> backdrop_shipments (shipment_id));
 diesel::joinable!(tracking_events -> users (recorded_by));
 diesel::joinable!(users -> accounts (account_id));
+diesel::joinable!(users -> api_clients (api_client_id));
 diesel::joinable!(website_versions -> filings (filing_id));
 diesel::joinable!(website_versions -> website_contents (content_id));
 diesel::joinable!(website_versions -> websites (website_id));
@@ -679,6 +713,8 @@ diesel::joinable!(websites -> website_contents (content_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
+    api_client_secrets,
+    api_clients,
     attachments,
     audit_events,
     backdrop_shipments,

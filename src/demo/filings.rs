@@ -134,6 +134,7 @@ impl Story<'_> {
             session_id: SessionId(ids::session(1)),
             account_id: (side == Side::Owner).then(|| AccountId(ids::account(self.number))),
             partner_id: None,
+            scopes: None,
             roles: vec![role],
             locale: Locale::ZhCn,
             address: None,

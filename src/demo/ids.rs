@@ -64,6 +64,10 @@ kinds! {
     session = 25;
     /// Contents.
     content = 26;
+    /// Partners' clients.
+    api_client = 27;
+    /// Secrets of partners' clients.
+    api_client_secret = 28;
 }
 
 #[cfg(test)]

@@ -94,7 +94,11 @@ id_types! {
     AccountId;
     /// A partner: a company that acts for its customers.
     PartnerId;
-    /// A person who can log in.
+    /// A partner's program. Its service user has the same id.
+    ApiClientId;
+    /// A secret of a partner's program.
+    ApiClientSecretId;
+    /// A person who can log in, or the service user of a partner's program.
     UserId;
     /// A log-in session: the family of refresh tokens.
     SessionId;

@@ -22,6 +22,7 @@ mod me;
 mod migrations;
 mod notifications;
 mod oversight;
+mod partners;
 mod photo_reviews;
 mod photo_verifications;
 mod reviews;

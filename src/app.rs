@@ -13,6 +13,7 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi, oauth};
 
 use crate::auth::{SessionCache, TokenKeys};
 use crate::config::{Config, Secrets, StorageConfig, WorkerMode};
+use crate::external::web::{self as receivers, WebClient};
 use crate::external::{bureau::BureauGateway, email::Mailer, sms::SmsSender, storage::Storage};
 use crate::kernel::jobs::{Registry, Waker, Worker};
 use crate::kernel::pii::{self, Keyring};
@@ -49,6 +50,8 @@ pub struct Parts {
     pub sms: Arc<dyn SmsSender>,
     /// Carries packages to the bureau.
     pub bureau: Arc<dyn BureauGateway>,
+    /// Calls receivers of webhooks.
+    pub web: WebClient,
     /// Signs and reads access tokens.
     pub tokens: TokenKeys,
     /// Sessions verified a moment ago.
@@ -111,6 +114,7 @@ pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
         clock: means.clock,
         sessions: SessionCache::default(),
         waker: Waker::default(),
+        web: WebClient::new(receivers::Policy { allow_loopback: config.webhook_allow_loopback }),
         mailer: external::email::from_config(&config.mail, &config.data_dir)?,
         sms: external::sms::for_mode(config.mode, &db),
         bureau: external::bureau::for_setting(config.bureau_gateway),

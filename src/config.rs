@@ -43,6 +43,8 @@ pub struct Config {
     pub bureau_gateway: BureauGateway,
     /// `host:port` of ClamAV's daemon, which looks at every upload; `None` means: no scanner.
     pub clamav_addr: Option<String>,
+    /// Whether webhooks may go to the loopback, by plain HTTP too; embedded mode only.
+    pub webhook_allow_loopback: bool,
     /// Whether `serve` also runs the jobs.
     pub worker: WorkerMode,
     /// Whether `/oauth/token` takes a password, for the *Authorize* dialog of Swagger UI.
@@ -327,11 +329,21 @@ fn read_all(r: &Reader) -> Config {
             )
             .unwrap_or(if mode == Mode::Embedded { BureauGateway::Simulator } else { BureauGateway::Manual }),
         clamav_addr: r.parsed("CLAMAV_ADDR", network::host_and_port),
+        webhook_allow_loopback: read_allow_loopback(r, mode),
         worker: r
             .choice("WORKER", &[("inline", WorkerMode::Inline), ("off", WorkerMode::Off)])
             .unwrap_or(if mode == Mode::Embedded { WorkerMode::Inline } else { WorkerMode::Off }),
         swagger_password_login: r.flag("SWAGGER_PASSWORD_LOGIN", mode == Mode::Embedded),
     }
+}
+
+/// Elsewhere it would let partners reach into this machine.
+fn read_allow_loopback(r: &Reader, mode: Mode) -> bool {
+    let is_allowed = r.flag("WEBHOOK_ALLOW_LOOPBACK", false);
+    if is_allowed && mode == Mode::External {
+        r.fault("WEBHOOK_ALLOW_LOOPBACK: it is for embedded mode only".into());
+    }
+    is_allowed
 }
 
 fn read_storage(r: &Reader, mode: Mode, bucket: Option<String>) -> Option<StorageConfig> {

@@ -73,6 +73,7 @@ error_codes! {
     ASSIGNED_TO_ANOTHER "assigned_to_another" 409 "已指派给他人" "Assigned to another" "该任务已指派给其他审核员。" "This task is assigned to another reviewer."
     NOTHING_TO_CLAIM "nothing_to_claim" 409 "没有可领取的任务" "Nothing to claim" "当前没有可由您领取的任务。" "There is no task that you could claim now."
     DUPLICATE "duplicate" 409 "已存在" "Already exists" "相同的记录已存在。" "The same record exists already."
+    ENDPOINT_DISABLED "endpoint_disabled" 409 "端点已停用" "Endpoint disabled" "该 Webhook 端点已停用，请先启用。" "This webhook endpoint is disabled; enable it first."
     LIMIT_REACHED "limit_reached" 409 "已达数量上限" "Limit reached" "数量已达上限，请先删除不再使用的。" "There are as many as allowed; remove one that is no longer used."
     CONFLICT "conflict" 409 "冲突" "Conflict" "与其他人的修改冲突，请重新读取后再试。" "Somebody changed this at the same time; read again and retry."
     OPEN_SHIPMENT_EXISTS "open_shipment_exists" 409 "已有进行中的幕布邮寄" "An open shipment exists" "同一订单同时只能有一个进行中的幕布邮寄。" "A filing can have one open backdrop shipment at a time."

@@ -36,6 +36,7 @@ pub mod notifications;
 pub mod overview;
 pub mod photo_verifications;
 pub mod reviews;
+pub mod webhooks;
 pub mod websites;
 
 // For trying out.

@@ -42,7 +42,7 @@ pub fn document() -> Value {
     limit_list_texts(&mut document, &in_requests);
     document["tags"] = routes::tags();
     document["components"]["securitySchemes"] = security_schemes();
-    document["webhooks"] = crate::notifications::webhooks_document();
+    document["webhooks"] = crate::webhooks::webhooks_document();
     order(document)
 }
 

@@ -28,6 +28,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::backdrop_shipments::routes(cfg);
     crate::bureau_submissions::routes(cfg);
     crate::notifications::routes(cfg);
+    crate::webhooks::routes(cfg);
     crate::audit::routes(cfg);
     crate::oversight::routes(cfg);
     crate::health::routes(cfg);
@@ -43,6 +44,7 @@ pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::photo_verifications::register(registry, app);
     crate::bureau_submissions::jobs::register(registry, app);
     crate::notifications::register(registry, app);
+    crate::webhooks::register(registry, app);
 }
 
 /// Tags of the document, in the order that Swagger UI shows.
@@ -58,6 +60,7 @@ pub fn tags() -> Value {
         ("reviews", "The reviewers' queue and decisions."),
         ("bureau", "Hand-over to the provincial bureau and its decision."),
         ("notifications", "The inbox."),
+        ("webhooks", "Partners' endpoints, deliveries, and events for catching up."),
         ("catalogue", "Rules as data: reasons, terms, regions, calendar, dictionaries."),
         ("people", "Users, partners, their clients, and accounts, by the admin."),
         ("oversight", "Audit trail and background jobs."),

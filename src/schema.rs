@@ -337,6 +337,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    partner_events (event_id) {
+        event_id -> Uuid,
+        partner_id -> Uuid,
+        published_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     partners (id) {
         id -> Uuid,
         name -> Text,
@@ -590,6 +598,60 @@ diesel::table! {
 }
 
 diesel::table! {
+    webhook_attempts (id) {
+        id -> Uuid,
+        delivery_id -> Uuid,
+        at -> Timestamptz,
+        url -> Text,
+        duration_ms -> Int4,
+        response_status -> Nullable<Int4>,
+        response_body -> Nullable<Text>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (id) {
+        id -> Uuid,
+        endpoint_id -> Uuid,
+        event_id -> Uuid,
+        event_type -> Text,
+        body -> Text,
+        state -> Text,
+        round -> Int4,
+        tries -> Int4,
+        next_try_at -> Nullable<Timestamptz>,
+        last_status -> Nullable<Int4>,
+        last_error -> Nullable<Text>,
+        created_at -> Timestamptz,
+        delivered_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    webhook_endpoints (id) {
+        id -> Uuid,
+        partner_id -> Uuid,
+        url -> Text,
+        description -> Nullable<Text>,
+        event_types -> Array<Nullable<Text>>,
+        secret -> Bytea,
+        previous_secret -> Nullable<Bytea>,
+        previous_secret_ends_at -> Nullable<Timestamptz>,
+        contact_email -> Nullable<Bytea>,
+        disabled_at -> Nullable<Timestamptz>,
+        disabled_reason -> Nullable<Text>,
+        failing_since -> Nullable<Timestamptz>,
+        unanswered -> Int4,
+        not_before -> Nullable<Timestamptz>,
+        version -> Int4,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     website_contents (id) {
         id -> Uuid,
         name -> Nullable<Text>,
@@ -679,6 +741,8 @@ diesel::joinable!(filings -> websites (website_id));
 diesel::joinable!(notification_preferences -> users (user_id));
 diesel::joinable!(notifications -> filings (filing_id));
 diesel::joinable!(notifications -> users (user_id));
+diesel::joinable!(partner_events -> filing_events (event_id));
+diesel::joinable!(partner_events -> partners (partner_id));
 diesel::joinable!(password_resets -> users (user_id));
 diesel::joinable!(photo_verifications -> accounts (account_id));
 diesel::joinable!(photo_verifications -> filings (filing_id));
@@ -704,6 +768,10 @@ diesel::joinable!(tracking_events -> backdrop_shipments (shipment_id));
 diesel::joinable!(tracking_events -> users (recorded_by));
 diesel::joinable!(users -> accounts (account_id));
 diesel::joinable!(users -> api_clients (api_client_id));
+diesel::joinable!(webhook_attempts -> webhook_deliveries (delivery_id));
+diesel::joinable!(webhook_deliveries -> webhook_endpoints (endpoint_id));
+diesel::joinable!(webhook_endpoints -> partners (partner_id));
+diesel::joinable!(webhook_endpoints -> users (created_by));
 diesel::joinable!(website_versions -> filings (filing_id));
 diesel::joinable!(website_versions -> website_contents (content_id));
 diesel::joinable!(website_versions -> websites (website_id));
@@ -733,6 +801,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     jobs,
     notification_preferences,
     notifications,
+    partner_events,
     partners,
     password_resets,
     photo_verifications,
@@ -749,6 +818,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     throttle_counters,
     tracking_events,
     users,
+    webhook_attempts,
+    webhook_deliveries,
+    webhook_endpoints,
     website_contents,
     website_versions,
     websites,

@@ -214,6 +214,19 @@ operations! {
     ListNotifications "listNotifications" "notifications:read" [Applicant];
     ReadNotification "readNotification" "notifications:write" [Applicant];
     ReadAllNotifications "readAllNotifications" "notifications:write" [Applicant];
+    // webhooks
+    CreateWebhookEndpoint "createWebhookEndpoint" "webhooks:write" [Partner, Admin];
+    ListWebhookEndpoints "listWebhookEndpoints" "webhooks:read" [Partner, Admin];
+    GetWebhookEndpoint "getWebhookEndpoint" "webhooks:read" [Partner, Admin];
+    UpdateWebhookEndpoint "updateWebhookEndpoint" "webhooks:write" [Partner, Admin];
+    RotateWebhookSecret "rotateWebhookSecret" "webhooks:write" [Partner, Admin];
+    TestWebhookEndpoint "testWebhookEndpoint" "webhooks:write" [Partner, Admin];
+    RecoverWebhookDeliveries "recoverWebhookDeliveries" "webhooks:write" [Partner, Admin];
+    ListWebhookDeliveries "listWebhookDeliveries" "webhooks:read" [Partner, Admin];
+    GetWebhookDelivery "getWebhookDelivery" "webhooks:read" [Partner, Admin];
+    RedeliverWebhook "redeliverWebhook" "webhooks:write" [Partner, Admin];
+    DeleteWebhookEndpoint "deleteWebhookEndpoint" "webhooks:write" [Partner, Admin];
+    ListEvents "listEvents" "events:read" [Partner, Admin];
     // catalogue
     GetCurrentTerms "getCurrentTerms" "catalogue:read" [Applicant, Partner, Reviewer, SeniorReviewer, Logistics, BureauOperator, Support, Auditor, Admin];
     CreateTerms "createTerms" "catalogue:write" [Admin];

@@ -56,6 +56,7 @@ pub(super) fn load(conn: &mut PgConnection, now: DateTime<Utc>, files: &Files) -
     // Nobody is told of what happened before the program started, and the simulated bureau leaves the demo as it stands.
     diesel::delete(jobs::table.filter(jobs::kind.eq_any([
         "notifications.fan_out",
+        "webhooks.fan_out",
         "bureau.dispatch",
         "photo.check",
     ])))

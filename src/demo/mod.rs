@@ -55,6 +55,7 @@ pub fn load(
 /// When the database fails.
 pub fn load_filings(conn: &mut PgConnection, clock: &Clock) -> anyhow::Result<()> {
     filings::load(conn, clock.now(), &Files)?;
+    partner::load_webhooks(conn, clock.now())?;
     oversight::load(conn, clock.now())
 }
 

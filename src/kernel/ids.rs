@@ -136,6 +136,12 @@ id_types! {
     AuditEventId;
     /// A version of the terms or of the consent.
     TermsId;
+    /// An address that a partner's events go to.
+    WebhookEndpointId;
+    /// One event on its way to one endpoint.
+    WebhookDeliveryId;
+    /// One try of a delivery.
+    WebhookAttemptId;
     /// An internal note on a filing.
     NoteId;
 }

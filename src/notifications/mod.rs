@@ -13,7 +13,6 @@ mod model;
 mod rules;
 mod send;
 pub mod texts;
-mod webhooks;
 
 use chrono::{DateTime, Utc};
 use diesel::{PgConnection, QueryResult};
@@ -24,7 +23,6 @@ use crate::kernel::jobs::NewJob;
 
 pub use jobs::register;
 pub use rules::is_mandatory;
-pub use webhooks::webhooks_document;
 
 crate::text_enum! {
     /// How a user is told.

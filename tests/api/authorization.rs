@@ -12,6 +12,7 @@ pub fn concrete(path: &str) -> String {
     for (name, value) in [
         ("{id}", "0193a000-0000-7000-8000-0000000ff999"),
         ("{secret_id}", "0193a000-0000-7000-8000-0000000ff998"),
+        ("{delivery_id}", "0193a000-0000-7000-8000-0000000ff997"),
         ("{year}", "2026"),
         ("{code}", "nothing"),
         ("{kind}", "website_change"),

@@ -31,5 +31,6 @@ mod shortcuts;
 mod storage_contract;
 mod users;
 mod walk_through;
+mod webhooks;
 mod websites;
 mod workflow;

@@ -41,8 +41,8 @@ pub struct WebhookSecretRotation {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "since": null }))]
 pub struct WebhookRecovery {
-    /// Events published at or after this time, at most 30 days ago. Null or absent: since the endpoint began to fail, or was
-    /// disabled; if neither, for one day.
+    /// Events published at or after this time, at most 30 days ago. Null or absent: since the endpoint began to fail; if it
+    /// does not fail, of the last day.
     #[serde(default)]
     since: Option<DateTime<Utc>>,
 }

@@ -95,7 +95,8 @@ async fn recover(app: App, what: Recovery) -> anyhow::Result<()> {
         let last = app
             .db
             .transaction(move |conn| {
-                let Some(endpoint) = model::find(conn, endpoint_id)? else { return Ok(None) };
+                // Locked, as everybody does before deliveries: so nobody waits in a circle.
+                let Some(endpoint) = model::lock(conn, endpoint_id)? else { return Ok(None) };
                 if endpoint.disabled_at.is_some() {
                     return Ok(None);
                 }

@@ -201,6 +201,18 @@ fn a_partner_executes_every_example_of_an_owner_for_its_own_customers() {
         "getAccount",
         "updateAccount",
         "createImport",
+        "listWebhookEndpoints",
+        "createWebhookEndpoint",
+        "getWebhookEndpoint",
+        "updateWebhookEndpoint",
+        "rotateWebhookSecret",
+        "testWebhookEndpoint",
+        "recoverWebhookDeliveries",
+        "listWebhookDeliveries",
+        "getWebhookDelivery",
+        "redeliverWebhook",
+        "deleteWebhookEndpoint",
+        "listEvents",
     ] {
         let reply = Request::of(id, &all, &document).send(&app, Some(PARTNER));
         if reply.status >= 300 {

@@ -95,7 +95,13 @@ async fn faults_of_the_other_side_are_told_apart() {
     let (address, _seen) = receiver(b"SSH-2.0-OpenSSH_9.9\r\n".to_vec()).await;
     let client = WebClient::new(LOOSE);
     assert_eq!(client.post(&format!("http://{address}/"), &[], "{}").await, Err(WebError::BadAnswer));
-    let (address, _seen) = receiver(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()).await;
+    // Somebody who speaks first, and not TLS.
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("a caller");
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await;
+    });
     let answer = client.post(&format!("https://{address}/"), &[], "{}").await;
     assert!(matches!(answer, Err(WebError::Tls(_))), "{answer:?}");
     // Nobody listens on a port that was just given back.

@@ -13,6 +13,7 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi, oauth};
 
 use crate::auth::{SessionCache, TokenKeys};
 use crate::config::{Config, Secrets, StorageConfig, WorkerMode};
+use crate::external::web::{self as receivers, WebClient};
 use crate::external::{bureau::BureauGateway, email::Mailer, sms::SmsSender, storage::Storage};
 use crate::kernel::jobs::{Registry, Waker, Worker};
 use crate::kernel::pii::{self, Keyring};
@@ -50,6 +51,8 @@ pub struct Parts {
     pub sms: Arc<dyn SmsSender>,
     /// Carries packages to the bureau.
     pub bureau: Arc<dyn BureauGateway>,
+    /// Calls receivers of webhooks.
+    pub web: WebClient,
     /// Signs and reads access tokens.
     pub tokens: TokenKeys,
     /// Sessions verified a moment ago.
@@ -115,6 +118,7 @@ pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
         sessions: SessionCache::default(),
         waker: Waker::default(),
         photo_trials: TrialLimit::default(),
+        web: WebClient::new(receivers::Policy { allow_loopback: config.webhook_allow_loopback }),
         mailer: external::email::from_config(&config.mail, &config.data_dir)?,
         sms: external::sms::from_config(&config.sms, &db)?,
         bureau: external::bureau::for_setting(config.bureau_gateway),
@@ -173,7 +177,8 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
     let public_url = config.http.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     if ground.is_embedded() {
         install_keys(&ground.secrets)?;
-        demo::load(&ground.database_url, &ground.storage, &clock).context("cannot load the demo data")?;
+        demo::load(&ground.database_url, &ground.storage, &clock, true)
+            .context("cannot load the demo data")?;
     }
     let app = open(config, Means::on(&ground, public_url.clone(), clock))?;
     let background = match app.config.worker {
@@ -257,7 +262,9 @@ pub fn migrate(config: Config) -> anyhow::Result<()> {
 /// # Errors
 /// When database or store cannot be reached.
 pub fn load_demo(config: Config) -> anyhow::Result<()> {
-    with_ground(&config, |ground, clock| demo::load(&ground.database_url, &ground.storage, clock))
+    with_ground(&config, |ground, clock| {
+        demo::load(&ground.database_url, &ground.storage, clock, ground.is_embedded())
+    })
 }
 
 /// Removes everything and loads the demo data anew; embedded mode only.
@@ -272,7 +279,7 @@ pub fn reset_demo(config: Config) -> anyhow::Result<()> {
     with_ground(&config, |ground, clock| {
         demo::clear(&ground.database_url)?;
         prepare_database(&ground.database_url, clock)?;
-        demo::load(&ground.database_url, &ground.storage, clock)
+        demo::load(&ground.database_url, &ground.storage, clock, true)
     })
 }
 

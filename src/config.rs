@@ -51,6 +51,8 @@ pub struct Config {
     pub clamav_addr: Option<String>,
     /// How long the original file of a photo is kept after its filing has ended or the attempt was refused.
     pub photo_original_kept: chrono::Duration,
+    /// Whether webhooks may go to the loopback, by plain HTTP too; embedded mode only.
+    pub webhook_allow_loopback: bool,
     /// Whether `serve` also runs the jobs.
     pub worker: WorkerMode,
     /// Whether `/oauth/token` takes a password, for the *Authorize* dialog of Swagger UI.
@@ -344,11 +346,21 @@ fn read_all(r: &Reader) -> Config {
             })
             .unwrap_or(30),
         ),
+        webhook_allow_loopback: read_allow_loopback(r, mode),
         worker: r
             .choice("WORKER", &[("inline", WorkerMode::Inline), ("off", WorkerMode::Off)])
             .unwrap_or(if mode == Mode::Embedded { WorkerMode::Inline } else { WorkerMode::Off }),
         swagger_password_login: r.flag("SWAGGER_PASSWORD_LOGIN", mode == Mode::Embedded),
     }
+}
+
+/// Elsewhere it would let partners reach into this machine.
+fn read_allow_loopback(r: &Reader, mode: Mode) -> bool {
+    let is_allowed = r.flag("WEBHOOK_ALLOW_LOOPBACK", false);
+    if is_allowed && mode == Mode::External {
+        r.fault("WEBHOOK_ALLOW_LOOPBACK: it is for embedded mode only".into());
+    }
+    is_allowed
 }
 
 fn read_storage(r: &Reader, mode: Mode, bucket: Option<String>) -> Option<StorageConfig> {

@@ -182,8 +182,15 @@ impl ApiError {
         let mut reply = HttpResponseBuilder::new(self.status_code());
         reply.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         reply.insert_header((header::CONTENT_LANGUAGE, locale.as_str()));
-        if code.status == 401 {
-            reply.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"beian\""));
+        let challenge = match code.code {
+            "invalid_client" => Some("Basic realm=\"beian\""),
+            // RFC 6750, 3.1.
+            "insufficient_scope" => Some("Bearer realm=\"beian\", error=\"insufficient_scope\""),
+            _ if code.status == 401 => Some("Bearer realm=\"beian\""),
+            _ => None,
+        };
+        if let Some(challenge) = challenge {
+            reply.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
         if let Some(seconds) = inner.retry_after_seconds.or((code.status == 503).then_some(2)) {
             reply.insert_header((header::RETRY_AFTER, seconds.to_string()));

@@ -18,6 +18,7 @@ pub mod supervisor;
 
 // People.
 pub mod accounts;
+pub mod api_clients;
 pub mod audit;
 pub mod auth;
 pub mod oversight;
@@ -35,6 +36,7 @@ pub mod notifications;
 pub mod overview;
 pub mod photo_verifications;
 pub mod reviews;
+pub mod webhooks;
 pub mod websites;
 
 // For trying out.

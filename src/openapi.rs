@@ -7,7 +7,7 @@ use actix_web::App as ActixApp;
 use serde_json::{Map, Value, json};
 use utoipa_actix_web::AppExt;
 
-use crate::auth::permissions::{OPERATIONS, Role};
+use crate::auth::permissions::{OPERATIONS, Role, partner_scopes};
 use crate::error_codes;
 use crate::kernel::i18n::Locale;
 use crate::routes;
@@ -42,7 +42,7 @@ pub fn document() -> Value {
     limit_list_texts(&mut document, &in_requests);
     document["tags"] = routes::tags();
     document["components"]["securitySchemes"] = security_schemes();
-    document["webhooks"] = crate::notifications::webhooks_document();
+    document["webhooks"] = crate::webhooks::webhooks_document();
     order(document)
 }
 
@@ -144,6 +144,12 @@ fn security_schemes() -> Value {
             ((*scope).to_owned(), json!(format!("Roles: {}", roles.join(", "))))
         })
         .collect();
+    let offered = partner_scopes();
+    let for_partners: Map<String, Value> = described
+        .iter()
+        .filter(|(scope, _)| offered.contains(scope.as_str()))
+        .map(|(scope, text)| (scope.clone(), text.clone()))
+        .collect();
     // One flow for each scheme: Swagger UI keeps one token slot per scheme.
     json!({
         "bearer": {
@@ -154,6 +160,12 @@ fn security_schemes() -> Value {
             "type": "oauth2",
             "description": "Log in here with a user name and password (embedded mode, or by setting).",
             "flows": { "password": { "tokenUrl": "/oauth/token", "scopes": described } }
+        },
+        "clientCredentials": {
+            "type": "oauth2",
+            "description": "For a partner's program. In embedded mode: client_id `demo-partner`, client_secret \
+                `demo-partner-secret-2026`.",
+            "flows": { "clientCredentials": { "tokenUrl": "/oauth/token", "scopes": for_partners } }
         }
     })
 }
@@ -169,6 +181,9 @@ fn complete_operations(document: &mut Value) {
             let row = table.get(id.as_str());
             let is_public = row.is_none_or(|row| row.is_public());
             operation["security"] = match row {
+                Some(row) if row.is_open_to(&[Role::Partner]) => {
+                    json!([{ "bearer": [] }, { "password": [row.scope] }, { "clientCredentials": [row.scope] }])
+                }
                 Some(row) if !is_public => json!([{ "bearer": [] }, { "password": [row.scope] }]),
                 _ => json!([]),
             };
@@ -210,6 +225,9 @@ fn complete_operations(document: &mut Value) {
             }
             if !is_public {
                 codes.extend(["unauthenticated", "token_expired", "forbidden"]);
+            }
+            if row.is_some_and(|row| row.is_open_to(&[Role::Partner])) {
+                codes.extend(["insufficient_scope", "address_not_allowed"]);
             }
             if path.contains('{') {
                 codes.push("not_found");

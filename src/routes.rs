@@ -14,6 +14,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::auth::routes(cfg);
     crate::users::routes(cfg);
     crate::accounts::routes(cfg);
+    crate::api_clients::routes(cfg);
     crate::overview::routes(cfg);
     crate::websites::routes(cfg);
     crate::imports::routes(cfg);
@@ -27,6 +28,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::backdrop_shipments::routes(cfg);
     crate::bureau_submissions::routes(cfg);
     crate::notifications::routes(cfg);
+    crate::webhooks::routes(cfg);
     crate::audit::routes(cfg);
     crate::oversight::routes(cfg);
     crate::photo_verifications::admin_routes(cfg);
@@ -44,6 +46,7 @@ pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::bureau_submissions::jobs::register(registry, app);
     crate::notifications::register(registry, app);
     crate::oversight::register(registry, app);
+    crate::webhooks::register(registry, app);
 }
 
 /// Tags of the document, in the order that Swagger UI shows.
@@ -59,8 +62,9 @@ pub fn tags() -> Value {
         ("reviews", "The reviewers' queue and decisions."),
         ("bureau", "Hand-over to the provincial bureau and its decision."),
         ("notifications", "The inbox."),
+        ("webhooks", "Partners' endpoints, deliveries, and events for catching up."),
         ("catalogue", "Rules as data: reasons, terms, regions, calendar, dictionaries."),
-        ("people", "Users, partners and accounts, by the admin."),
+        ("people", "Users, partners, their clients, and accounts, by the admin."),
         ("oversight", "Alarms, audit trail, messages, background jobs."),
         ("health", "For operators."),
     ];

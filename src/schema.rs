@@ -14,6 +14,34 @@ diesel::table! {
 }
 
 diesel::table! {
+    api_client_secrets (id) {
+        id -> Uuid,
+        api_client_id -> Uuid,
+        secret_hash -> Bytea,
+        hint -> Text,
+        created_at -> Timestamptz,
+        expires_at -> Nullable<Timestamptz>,
+        last_used_at -> Nullable<Timestamptz>,
+        revoked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    api_clients (id) {
+        id -> Uuid,
+        partner_id -> Uuid,
+        client_id -> Text,
+        name -> Text,
+        scopes -> Array<Nullable<Text>>,
+        allowed_addresses -> Array<Nullable<Text>>,
+        paused_at -> Nullable<Timestamptz>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     attachments (id) {
         id -> Uuid,
         filing_id -> Uuid,
@@ -330,6 +358,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    partner_events (event_id) {
+        event_id -> Uuid,
+        partner_id -> Uuid,
+        published_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     partners (id) {
         id -> Uuid,
         name -> Text,
@@ -479,6 +515,7 @@ diesel::table! {
         client -> Text,
         created_at -> Timestamptz,
         revoked_at -> Nullable<Timestamptz>,
+        api_client_secret_id -> Nullable<Uuid>,
     }
 }
 
@@ -610,6 +647,61 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        api_client_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    webhook_attempts (id) {
+        id -> Uuid,
+        delivery_id -> Uuid,
+        at -> Timestamptz,
+        url -> Text,
+        duration_ms -> Int4,
+        response_status -> Nullable<Int4>,
+        response_body -> Nullable<Text>,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    webhook_deliveries (id) {
+        id -> Uuid,
+        endpoint_id -> Uuid,
+        event_id -> Uuid,
+        event_type -> Text,
+        body -> Text,
+        state -> Text,
+        round -> Int4,
+        tries -> Int4,
+        next_try_at -> Nullable<Timestamptz>,
+        last_status -> Nullable<Int4>,
+        last_error -> Nullable<Text>,
+        created_at -> Timestamptz,
+        delivered_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    webhook_endpoints (id) {
+        id -> Uuid,
+        partner_id -> Uuid,
+        url -> Text,
+        description -> Nullable<Text>,
+        event_types -> Array<Nullable<Text>>,
+        secret -> Bytea,
+        previous_secret -> Nullable<Bytea>,
+        previous_secret_ends_at -> Nullable<Timestamptz>,
+        contact_email -> Nullable<Bytea>,
+        disabled_at -> Nullable<Timestamptz>,
+        disabled_reason -> Nullable<Text>,
+        failing_since -> Nullable<Timestamptz>,
+        unanswered -> Int4,
+        not_before -> Nullable<Timestamptz>,
+        version -> Int4,
+        created_by -> Uuid,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -665,6 +757,8 @@ diesel::table! {
 }
 
 diesel::joinable!(accounts -> partners (partner_id));
+diesel::joinable!(api_client_secrets -> api_clients (api_client_id));
+diesel::joinable!(api_clients -> partners (partner_id));
 diesel::joinable!(attachments -> accounts (account_id));
 diesel::joinable!(attachments -> filings (filing_id));
 diesel::joinable!(attachments -> users (created_by));
@@ -701,6 +795,8 @@ diesel::joinable!(filings -> websites (website_id));
 diesel::joinable!(notification_preferences -> users (user_id));
 diesel::joinable!(notifications -> filings (filing_id));
 diesel::joinable!(notifications -> users (user_id));
+diesel::joinable!(partner_events -> filing_events (event_id));
+diesel::joinable!(partner_events -> partners (partner_id));
 diesel::joinable!(password_resets -> users (user_id));
 diesel::joinable!(photo_fingerprints -> photo_verifications (photo_verification_id));
 diesel::joinable!(photo_precheck_settings -> users (changed_by));
@@ -719,6 +815,7 @@ diesel::joinable!(review_task_holders -> users (user_id));
 diesel::joinable!(review_tasks -> filing_revisions (revision_id));
 diesel::joinable!(review_tasks -> filings (filing_id));
 diesel::joinable!(review_tasks -> photo_verifications (photo_verification_id));
+diesel::joinable!(sessions -> api_client_secrets (api_client_secret_id));
 diesel::joinable!(sessions -> users (user_id));
 diesel::joinable!(sms_messages -> notifications (notification_id));
 diesel::joinable!(sms_verifications -> bureau_submissions (submission_id));
@@ -727,6 +824,11 @@ diesel::joinable!(tracking_events -> backdrop_shipments (shipment_id));
 diesel::joinable!(tracking_events -> users (recorded_by));
 diesel::joinable!(undeliverable_contacts -> users (user_id));
 diesel::joinable!(users -> accounts (account_id));
+diesel::joinable!(users -> api_clients (api_client_id));
+diesel::joinable!(webhook_attempts -> webhook_deliveries (delivery_id));
+diesel::joinable!(webhook_deliveries -> webhook_endpoints (endpoint_id));
+diesel::joinable!(webhook_endpoints -> partners (partner_id));
+diesel::joinable!(webhook_endpoints -> users (created_by));
 diesel::joinable!(website_versions -> filings (filing_id));
 diesel::joinable!(website_versions -> website_contents (content_id));
 diesel::joinable!(website_versions -> websites (website_id));
@@ -736,6 +838,8 @@ diesel::joinable!(websites -> website_contents (content_id));
 
 diesel::allow_tables_to_appear_in_same_query!(
     accounts,
+    api_client_secrets,
+    api_clients,
     attachments,
     audit_events,
     backdrop_shipments,
@@ -755,6 +859,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     jobs,
     notification_preferences,
     notifications,
+    partner_events,
     partners,
     password_resets,
     photo_fingerprints,
@@ -774,6 +879,9 @@ diesel::allow_tables_to_appear_in_same_query!(
     tracking_events,
     undeliverable_contacts,
     users,
+    webhook_attempts,
+    webhook_deliveries,
+    webhook_endpoints,
     website_contents,
     website_versions,
     websites,

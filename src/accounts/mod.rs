@@ -5,7 +5,7 @@ mod api;
 mod model;
 mod partners;
 
-pub use model::{insert, is_open};
+pub use model::{insert, is_open, partner_exists};
 
 /// Adds this feature's routes.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {

@@ -34,6 +34,9 @@ pub fn is_open(conn: &mut PgConnection, id: AccountId) -> QueryResult<bool> {
 }
 
 /// Whether the partner exists.
+///
+/// # Errors
+/// When the database fails.
 pub fn partner_exists(conn: &mut PgConnection, id: PartnerId) -> QueryResult<bool> {
     Ok(partners::table.find(id).select(partners::id).first::<PartnerId>(conn).optional()?.is_some())
 }

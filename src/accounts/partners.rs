@@ -205,7 +205,8 @@ pub async fn get_partner(
 
 /// Change or pause a partner
 ///
-/// Admin. The clients of a paused partner are refused; its accounts' own users are not.
+/// Admin. The clients of a paused partner get no token, and their tokens stop working within ten seconds; its accounts' own
+/// users are not concerned.
 #[utoipa::path(operation_id = "updatePartner", tag = "people",
     params(("id" = PartnerId, Path, description = "The partner.", example = "0193a000-0000-7000-8000-000000012001"),
         ("If-Match" = String, Header, description = "The ETag that you saw, or `*`.", example = "*")),
@@ -224,7 +225,8 @@ pub async fn update_partner(
     let now = app.clock.now();
     let expected = if_match.required()?;
     let (id, caller, body) = (id.0, caller.caller, body.0);
-    app.db
+    let reply = app
+        .db
         .transaction(move |conn| {
             let before = partners::table
                 .find(id)
@@ -252,5 +254,7 @@ pub async fn update_partner(
             audit::record(conn, now, &Actor::from(&caller), deed)?;
             shown(row, &caller)
         })
-        .await
+        .await?;
+    app.sessions.forget_partner(id);
+    Ok(reply)
 }

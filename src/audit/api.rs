@@ -11,9 +11,9 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::auth::{Allowed, op};
+use crate::auth::{Allowed, Role, op};
 use crate::error::ApiResult;
-use crate::kernel::ids::{AccountId, AuditEventId, FilingId, UserId};
+use crate::kernel::ids::{AccountId, ApiClientId, AuditEventId, FilingId, UserId};
 use crate::kernel::json::Query;
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
@@ -41,9 +41,11 @@ struct AuditRow {
 pub struct AuditEvent {
     id: AuditEventId,
     created_at: DateTime<Utc>,
-    /// Who; null for the system.
+    /// Who; null for the system. For a partner's client the id of its service user, which is the client's.
     actor_user_id: Option<UserId>,
-    /// `applicant`, a staff role, or `system`.
+    /// The partner's client that did it; null when it was a person or the system.
+    actor_api_client_id: Option<ApiClientId>,
+    /// `applicant`, `partner`, a staff role, or `system`.
     actor_role: String,
     #[schema(example = "user.disabled")]
     action: String,
@@ -86,6 +88,10 @@ impl From<AuditRow> for AuditEvent {
             id: row.id,
             created_at: row.at,
             actor_user_id: row.actor_user_id,
+            actor_api_client_id: row
+                .actor_user_id
+                .filter(|_| row.actor_role == Role::Partner.as_str())
+                .map(|user| ApiClientId(user.0)),
             actor_role: row.actor_role,
             action: row.action,
             object_type: row.object_type,
@@ -115,7 +121,7 @@ pub struct AuditEventPage {
 pub struct AuditEventQuery {
     /// Deeds on this filing.
     filing_id: Option<FilingId>,
-    /// Deeds of this user.
+    /// Deeds of this user, or of this partner's client.
     actor_user_id: Option<UserId>,
     /// For example `user.disabled`.
     action: Option<String>,

@@ -22,9 +22,9 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
 /// Who does something: a person, or the system itself.
 #[derive(Clone, Debug)]
 pub struct Actor {
-    /// The user; none for the system.
+    /// The user, or the client's service user; none for the system.
     pub user_id: Option<UserId>,
-    /// `applicant`, a staff role, or `system`. Timelines show this and never a name.
+    /// `applicant`, `partner`, a staff role, or `system`. Timelines show this and never a name.
     pub role: &'static str,
     /// Request that it came with.
     pub request_id: Option<String>,

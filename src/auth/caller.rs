@@ -1,6 +1,13 @@
 //! Who calls: the extractor that every protected handler names in its signature, so that it cannot forget the check.
 
-use std::{collections::HashMap, future::Future, marker::PhantomData, net::IpAddr, pin::Pin, sync::RwLock};
+use std::{
+    collections::HashMap,
+    future::Future,
+    marker::PhantomData,
+    net::IpAddr,
+    pin::Pin,
+    sync::{Arc, RwLock},
+};
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
 use chrono::{DateTime, Duration, Utc};
@@ -11,11 +18,12 @@ use diesel::{
 use secrecy::zeroize::Zeroize;
 
 use super::permissions::{Permission, Role};
+use crate::api_clients::{self, Grant};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::error_codes as codes;
 use crate::kernel::i18n::Locale;
-use crate::kernel::ids::{AccountId, PartnerId, SessionId, UserId};
+use crate::kernel::ids::{AccountId, ApiClientId, PartnerId, SessionId, UserId};
 use crate::schema::{accounts, sessions, users};
 
 /// How long a verified session is remembered: logging out and disabling take effect within it.
@@ -34,8 +42,10 @@ pub struct Caller {
     pub account_id: Option<AccountId>,
     /// The partner, for a partner's client.
     pub partner_id: Option<PartnerId>,
-    /// The roles; `applicant` for users of an account.
+    /// The roles; `applicant` for users of an account, `partner` for a partner's client.
     pub roles: Vec<Role>,
+    /// What the token may be used for; `None`: everything that the roles open.
+    pub scopes: Option<Vec<String>>,
     /// Language of this request.
     pub locale: Locale,
     /// Peer address, behind trusted proxies the forwarded one.
@@ -91,6 +101,11 @@ impl<O: Permission> FromRequest for Allowed<O> {
             if !O::OPERATION.is_open_to(&caller.roles) {
                 return Err(ApiError::new(&codes::FORBIDDEN));
             }
+            if !O::OPERATION.is_within(caller.scopes.as_deref()) {
+                return Err(
+                    ApiError::new(&codes::INSUFFICIENT_SCOPE).with("required_scope", O::OPERATION.scope)
+                );
+            }
             Ok(Self { caller, operation: PhantomData })
         })
     }
@@ -117,16 +132,35 @@ async fn authenticate(req: &HttpRequest) -> ApiResult<Caller> {
     if identity.user_id != claims.sub {
         return Err(ApiError::new(&codes::UNAUTHENTICATED));
     }
+    let address = crate::kernel::peer::address(req, &app.config.http.trusted_proxies);
+    if identity.client.as_ref().is_some_and(|grant| !grant.admits(address)) {
+        return Err(ApiError::new(&codes::ADDRESS_NOT_ALLOWED));
+    }
+    let asked = claims.scope.as_deref();
     Ok(Caller {
         user_id: identity.user_id,
         session_id: claims.sid,
         account_id: identity.account_id,
-        partner_id: None,
+        partner_id: identity.client.as_ref().map(|grant| grant.partner_id),
+        scopes: scopes(asked, identity.client.as_ref().map(|grant| grant.scopes.as_slice())),
         roles: identity.roles,
         locale: Locale::of(req.headers()),
-        address: crate::kernel::peer::address(req, &app.config.http.trusted_proxies),
+        address,
         request_id: crate::kernel::request_id::of(req),
     })
+}
+
+/// What is both in the token and granted now: a grant taken back works on tokens that were given before.
+fn scopes(token: Option<&str>, granted: Option<&[String]>) -> Option<Vec<String>> {
+    let of_token = token.map(|text| text.split(' ').collect::<Vec<_>>());
+    match (of_token, granted) {
+        (None, None) => None,
+        (Some(token), None) => Some(token.into_iter().map(str::to_owned).collect()),
+        (None, Some(granted)) => Some(granted.to_vec()),
+        (Some(token), Some(granted)) => {
+            Some(granted.iter().filter(|scope| token.contains(&scope.as_str())).cloned().collect())
+        }
+    }
 }
 
 fn bearer(req: &HttpRequest) -> Option<String> {
@@ -140,10 +174,13 @@ fn bearer(req: &HttpRequest) -> Option<String> {
 pub struct Identity {
     user_id: UserId,
     account_id: Option<AccountId>,
+    /// For a partner's client.
+    client: Option<Arc<Grant>>,
     roles: Vec<Role>,
 }
 
-/// The user of a session that is neither revoked nor the session of a disabled user or account.
+/// The user of a session that is neither revoked nor the session of a disabled user or account, of a paused client or
+/// of a client of a paused partner.
 pub(super) fn load_identity(conn: &mut PgConnection, id: SessionId) -> diesel::QueryResult<Option<Identity>> {
     let row = sessions::table
         .inner_join(users::table)
@@ -152,17 +189,21 @@ pub(super) fn load_identity(conn: &mut PgConnection, id: SessionId) -> diesel::Q
         .filter(sessions::revoked_at.is_null())
         .filter(users::disabled_at.is_null())
         .filter(accounts::disabled_at.is_null())
-        .select((users::id, users::account_id, users::roles))
-        .first::<(UserId, Option<AccountId>, Vec<Option<String>>)>(conn)
+        .select((users::id, users::account_id, users::api_client_id, users::roles))
+        .first::<(UserId, Option<AccountId>, Option<ApiClientId>, Vec<Option<String>>)>(conn)
         .optional()?;
-    Ok(row.map(|(user_id, account_id, names)| {
-        let roles = if account_id.is_some() {
-            vec![Role::Applicant]
-        } else {
-            names.into_iter().flatten().filter_map(|name| name.parse().ok()).collect()
-        };
-        Identity { user_id, account_id, roles }
-    }))
+    let Some((user_id, account_id, client_id, names)) = row else { return Ok(None) };
+    let mut client = None;
+    let roles = match (account_id, client_id) {
+        (Some(_), _) => vec![Role::Applicant],
+        (None, Some(id)) => {
+            let Some(grant) = api_clients::grant(conn, id)? else { return Ok(None) };
+            client = Some(Arc::new(grant));
+            vec![Role::Partner]
+        }
+        (None, None) => names.into_iter().flatten().filter_map(|name| name.parse().ok()).collect(),
+    };
+    Ok(Some(Identity { user_id, account_id, client, roles }))
 }
 
 /// Sessions verified a moment ago, so that a burst of requests costs one look-up.
@@ -197,6 +238,15 @@ impl SessionCache {
     pub fn forget_user(&self, id: UserId) {
         if let Ok(mut map) = self.0.write() {
             map.retain(|_, (_, identity)| identity.user_id != id);
+        }
+    }
+
+    /// Forgets all sessions of a partner's clients at once in this process.
+    pub fn forget_partner(&self, id: PartnerId) {
+        if let Ok(mut map) = self.0.write() {
+            map.retain(|_, (_, identity)| {
+                identity.client.as_ref().is_none_or(|grant| grant.partner_id != id)
+            });
         }
     }
 

@@ -1,11 +1,13 @@
 //! Who calls and what they may: log-in, sessions, tokens, passwords, throttling of guesses, permissions.
 //!
+//! People log in with a password; partners' programs get a token for their client secret (`client_credentials`).
 //! A handler names its operation in its signature (`Allowed<op::SubmitFiling>`); the table in `permissions` says who may.
 //! A session is a family of rotated refresh tokens. Others may revoke sessions, hash passwords, ask for a reset mail and,
 //! for the mails themselves, compute the one-time codes.
 
 mod api;
 mod caller;
+mod client_credentials;
 pub mod jobs;
 mod model;
 mod oauth;
@@ -21,11 +23,15 @@ mod tokens;
 mod verify;
 
 pub use caller::{Allowed, Caller, SessionCache};
+pub use oauth::DOCS_CLIENT;
 pub use one_time::{contact_code, password_reset_token, read_unsubscribe_token, unsubscribe_token};
 pub use passwords::{check_rule as check_password_rule, hash as hash_password, hash_blocking, unusable_hash};
 pub use permissions::{Role, op};
 pub use resets::{end_all as end_password_resets, start as start_password_reset};
-pub use sessions::{revoke_account as revoke_sessions_of_account, revoke_all as revoke_sessions};
+pub use sessions::{
+    revoke_account as revoke_sessions_of_account, revoke_all as revoke_sessions,
+    revoke_secret as revoke_sessions_of_secret,
+};
 pub use throttle::allow as allow_attempt;
 pub use tokens::TokenKeys;
 

@@ -73,7 +73,9 @@ macro_rules! select_credentials {
 
 /// The user with this login, in lower case.
 pub fn by_login(conn: &mut PgConnection, login: &str) -> QueryResult<Option<Credentials>> {
-    Ok(select_credentials!(users::login.eq(login)).first::<Row>(conn).optional()?.map(from_row))
+    // Service users of partners' programs have no password; they are not people who log in.
+    let person = users::login.eq(login).and(users::api_client_id.is_null());
+    Ok(select_credentials!(person).first::<Row>(conn).optional()?.map(from_row))
 }
 
 /// The user with this id.

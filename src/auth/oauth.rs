@@ -1,4 +1,4 @@
-//! `POST /oauth/token`: the OAuth 2 form of logging in, for the *Authorize* dialog of Swagger UI.
+//! `POST /oauth/token`: `client_credentials` for partners' programs, `password` for the *Authorize* dialog of Swagger UI.
 
 use actix_web::{HttpRequest, http::header, post, web};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -7,14 +7,15 @@ use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::client_credentials::{self, Presented};
 use super::{api::open_session, origin::Origin, sessions::Client, verify};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::error_codes as codes;
 use crate::kernel::reply::Reply;
 
-/// Name of the public client that the docs page uses. It has no secret.
-const DOCS_CLIENT: &str = "swagger-ui";
+/// Name of the public client that the docs page uses. It has no secret, and no other client can have this name.
+pub const DOCS_CLIENT: &str = "swagger-ui";
 
 /// Whoever tries operations by hand should not have to log in again every quarter of an hour.
 fn access_lifetime() -> Duration {
@@ -23,27 +24,25 @@ fn access_lifetime() -> Duration {
 
 /// The form of a token request (RFC 6749). Unknown members are ignored, as the RFC demands.
 #[derive(Deserialize, ToSchema)]
-#[schema(example = json!({ "grant_type": "password", "username": "demo-applicant", "password": "demo-password-2026" }))]
+#[schema(example = json!({ "grant_type": "client_credentials", "client_id": "demo-partner",
+    "client_secret": "demo-partner-secret-2026", "scope": "filings:read filings:write" }))]
 pub struct TokenRequest {
-    /// `password`.
+    /// `client_credentials` for a partner's program, `password` for Swagger UI.
     grant_type: String,
-    /// The login.
+    /// The login, for `password`.
     #[schema(max_length = 64, nullable = false)]
     username: Option<String>,
-    /// The password.
+    /// The password, for `password`.
     #[schema(max_length = 128, nullable = false)]
     password: Option<String>,
-    /// May be absent; the token has all scopes of the user's roles.
+    /// `client_credentials`: the scopes wanted, separated by blanks; absent: all that are granted. `password`: not read, the
+    /// token has all scopes of the user's roles.
     #[schema(nullable = false)]
-    #[expect(
-        dead_code,
-        reason = "read from the form so that it is in the document; every token has all scopes"
-    )]
     scope: Option<String>,
-    /// `swagger-ui`, when it is not in the `Authorization` header.
+    /// The client, when it is not in the `Authorization` header; `swagger-ui` for `password`.
     #[schema(nullable = false)]
     client_id: Option<String>,
-    /// Empty.
+    /// The client's secret, when it is not in the `Authorization` header; empty for `password`.
     #[schema(nullable = false)]
     client_secret: Option<String>,
 }
@@ -52,32 +51,37 @@ pub struct TokenRequest {
 #[derive(Serialize, ToSchema)]
 pub struct OAuthToken {
     /// Send it as `Authorization: Bearer …`.
-    access_token: String,
+    pub(super) access_token: String,
     /// Always `Bearer`.
     #[schema(example = "Bearer")]
-    token_type: &'static str,
+    pub(super) token_type: &'static str,
     /// Lifetime in seconds.
-    #[schema(example = 3600)]
-    expires_in: i64,
+    #[schema(example = 900)]
+    pub(super) expires_in: i64,
     /// What the token may be used for.
-    scope: String,
+    pub(super) scope: String,
 }
 
 /// An OAuth 2 error: the problem also carries the `error` member that OAuth clients read.
-fn refuse(code: &'static codes::ErrorCode, error: &str) -> ApiError {
+pub(super) fn refuse(code: &'static codes::ErrorCode, error: &str) -> ApiError {
     ApiError::new(code).with("error", error)
 }
 
-/// Get a token for Swagger UI
+/// Get a token for a client
 ///
-/// The *Authorize* dialog. `grant_type=password` works in embedded mode or where a setting allows it; the token lasts an
-/// hour and has no refresh token. Programs use `POST /v1/auth/login`.
+/// `grant_type=client_credentials`: a partner's program, with `client_id` and secret in an `Authorization: Basic` header or in
+/// the form, not both. The token lasts 15 minutes at most and there is no refresh token: ask again. A requested `scope` may
+/// narrow what is granted. Ten wrong secrets of one address close it to that address for a while.
+///
+/// `grant_type=password`: the *Authorize* dialog of Swagger UI, in embedded mode or where a setting allows it; the token lasts
+/// an hour. A front end uses `POST /v1/auth/login`.
 #[utoipa::path(operation_id = "issueToken", tag = "auth",
     request_body(content = TokenRequest, content_type = "application/x-www-form-urlencoded"),
     responses(
         (status = 200, description = "The token.", body = OAuthToken),
-        (status = 400, description = "`invalid_grant`, `invalid_parameter`, `unsupported_grant_type`"),
+        (status = 400, description = "`invalid_grant`, `invalid_parameter`, `invalid_scope`, `unsupported_grant_type`"),
         (status = 401, description = "`invalid_client`"),
+        (status = 403, description = "`client_paused`, `address_not_allowed`"),
         (status = 429, description = "`too_many_requests`"),
     ))]
 #[post("/oauth/token")]
@@ -104,6 +108,22 @@ pub async fn issue_token(
         }
     };
     let (client, secret) = client_of(&req, &form)?;
+    if form.grant_type == "client_credentials" {
+        // RFC 6749, 2.3: a client uses one way in each request.
+        let is_double = req.headers().contains_key(header::AUTHORIZATION)
+            && form.client_secret.as_deref().is_some_and(|secret| !secret.is_empty());
+        if is_double {
+            return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request").detail(
+                "client_secret 只能放在 Authorization 头或表单之一。",
+                "Send client_secret in the Authorization header or in the form, not in both.",
+            ));
+        }
+        let Some(client_id) = client else {
+            return Err(refuse(&codes::INVALID_CLIENT, "invalid_client"));
+        };
+        let sent = Presented { client_id, secret, scope: form.scope };
+        return Reply::ok(&client_credentials::issue(&app, app.clock.now(), sent, origin).await?);
+    }
     if client.as_deref().is_some_and(|client| client != DOCS_CLIENT) || !secret.is_empty() {
         return Err(refuse(&codes::INVALID_CLIENT, "invalid_client"));
     }

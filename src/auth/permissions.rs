@@ -1,6 +1,8 @@
 //! One table: which operation needs which scope and is open to whom. It is the source of the checks, of the `security` in
 //! the OpenAPI document and of the authorisation test.
 
+use std::collections::BTreeSet;
+
 crate::text_enum! {
     /// What a caller is. `applicant` and `partner` are owners; the others are staff.
     pub enum Role {
@@ -37,6 +39,11 @@ pub struct Operation {
 }
 
 impl Operation {
+    /// Whether a caller with these scopes may call it; `None` stands for all.
+    pub fn is_within(&self, scopes: Option<&[String]>) -> bool {
+        scopes.is_none_or(|scopes| scopes.iter().any(|scope| scope == self.scope))
+    }
+
     /// Whether it can be called without a token.
     pub fn is_public(&self) -> bool {
         self.roles.is_empty()
@@ -48,6 +55,15 @@ impl Operation {
             self.roles.contains(role) || *role == Role::SeniorReviewer && self.roles.contains(&Role::Reviewer)
         })
     }
+}
+
+/// The scopes that the admin can grant to a partner's client.
+pub fn partner_scopes() -> BTreeSet<&'static str> {
+    OPERATIONS
+        .iter()
+        .filter(|operation| operation.is_open_to(&[Role::Partner]))
+        .map(|operation| operation.scope)
+        .collect()
 }
 
 /// A type that stands for an operation, so that a handler names it in its signature: `Allowed<op::SubmitFiling>`.
@@ -101,6 +117,15 @@ operations! {
     ListPartners "listPartners" "partners:read" [Admin];
     GetPartner "getPartner" "partners:read" [Admin];
     UpdatePartner "updatePartner" "partners:write" [Admin];
+    CreateApiClient "createApiClient" "partners:write" [Admin];
+    ListApiClients "listApiClients" "partners:read" [Admin];
+    GetApiClient "getApiClient" "partners:read" [Admin];
+    UpdateApiClient "updateApiClient" "partners:write" [Admin];
+    PauseApiClient "pauseApiClient" "partners:write" [Admin];
+    ResumeApiClient "resumeApiClient" "partners:write" [Admin];
+    CreateApiClientSecret "createApiClientSecret" "partners:write" [Admin];
+    ListApiClientSecrets "listApiClientSecrets" "partners:read" [Admin];
+    RevokeApiClientSecret "revokeApiClientSecret" "partners:write" [Admin];
     CreateAccount "createAccount" "accounts:write" [Partner, Admin];
     ListAccounts "listAccounts" "accounts:read" [Partner, Admin];
     GetAccount "getAccount" "accounts:read" [Partner, Admin];
@@ -194,6 +219,19 @@ operations! {
     Unsubscribe "unsubscribe" "" [];
     RecordSmsReceipts "recordSmsReceipts" "" [];
     ReadAllNotifications "readAllNotifications" "notifications:write" [Applicant];
+    // webhooks
+    CreateWebhookEndpoint "createWebhookEndpoint" "webhooks:write" [Partner, Admin];
+    ListWebhookEndpoints "listWebhookEndpoints" "webhooks:read" [Partner, Admin];
+    GetWebhookEndpoint "getWebhookEndpoint" "webhooks:read" [Partner, Admin];
+    UpdateWebhookEndpoint "updateWebhookEndpoint" "webhooks:write" [Partner, Admin];
+    RotateWebhookSecret "rotateWebhookSecret" "webhooks:write" [Partner, Admin];
+    TestWebhookEndpoint "testWebhookEndpoint" "webhooks:write" [Partner, Admin];
+    RecoverWebhookDeliveries "recoverWebhookDeliveries" "webhooks:write" [Partner, Admin];
+    ListWebhookDeliveries "listWebhookDeliveries" "webhooks:read" [Partner, Admin];
+    GetWebhookDelivery "getWebhookDelivery" "webhooks:read" [Partner, Admin];
+    RedeliverWebhook "redeliverWebhook" "webhooks:write" [Partner, Admin];
+    DeleteWebhookEndpoint "deleteWebhookEndpoint" "webhooks:write" [Partner, Admin];
+    ListEvents "listEvents" "events:read" [Partner, Admin];
     // catalogue
     GetCurrentTerms "getCurrentTerms" "catalogue:read" [Applicant, Partner, Reviewer, SeniorReviewer, Logistics, BureauOperator, Support, Auditor, Admin];
     CreateTerms "createTerms" "catalogue:write" [Admin];

@@ -11,7 +11,7 @@ use diesel::{
 use uuid::Uuid;
 
 use super::{caller::load_identity, one_time::token_hash};
-use crate::kernel::ids::{AccountId, SessionId, UserId};
+use crate::kernel::ids::{AccountId, ApiClientSecretId, SessionId, UserId};
 use crate::schema::{refresh_tokens, sessions, users};
 
 /// Lifetime of a refresh token.
@@ -31,6 +31,8 @@ crate::text_enum! {
         App = "app",
         /// The *Authorize* dialog of Swagger UI: one longer access token, no refresh token.
         Docs = "docs",
+        /// A partner's program with a client secret: one access token, no refresh token.
+        Api = "api",
     }
 }
 
@@ -50,6 +52,18 @@ pub fn open(
             sessions::created_at.eq(now),
         ))
         .execute(conn)?;
+    Ok(id)
+}
+
+/// Opens a session of a partner's program, got with this secret.
+pub fn open_for_secret(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: UserId,
+    secret: ApiClientSecretId,
+) -> QueryResult<SessionId> {
+    let id = open(conn, now, user, Client::Api)?;
+    diesel::update(sessions::table.find(id)).set(sessions::api_client_secret_id.eq(secret)).execute(conn)?;
     Ok(id)
 }
 
@@ -188,7 +202,22 @@ pub fn revoke_account(conn: &mut PgConnection, now: DateTime<Utc>, account: Acco
     diesel::update(live).set(sessions::revoked_at.eq(now)).execute(conn)
 }
 
-/// Removes expired tokens with the sessions that they leave without any, and old sessions of the docs page. Used tokens stay
+/// Ends all sessions that a client secret opened.
+///
+/// # Errors
+/// When the database fails.
+pub fn revoke_secret(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    secret: ApiClientSecretId,
+) -> QueryResult<usize> {
+    let live = sessions::table
+        .filter(sessions::api_client_secret_id.eq(secret))
+        .filter(sessions::revoked_at.is_null());
+    diesel::update(live).set(sessions::revoked_at.eq(now)).execute(conn)
+}
+
+/// Removes expired tokens with the sessions that they leave without any, and old sessions without refresh tokens. Used tokens stay
 /// until they expire, so that their reuse is still noticed. One transaction.
 pub(super) fn purge(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<usize> {
     let expired: Vec<SessionId> =
@@ -198,6 +227,8 @@ pub(super) fn purge(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<
     let has_token = exists(refresh_tokens::table.filter(refresh_tokens::session_id.eq(sessions::id)));
     let ended = sessions::id.eq_any(&expired).and(not(has_token));
     // A day is longer than any access token lives.
-    let docs = sessions::client.eq(Client::Docs).and(sessions::created_at.lt(now - Duration::days(1)));
-    Ok(expired.len() + diesel::delete(sessions::table.filter(ended.or(docs))).execute(conn)?)
+    let short = sessions::client
+        .eq_any([Client::Docs, Client::Api])
+        .and(sessions::created_at.lt(now - Duration::days(1)));
+    Ok(expired.len() + diesel::delete(sessions::table.filter(ended.or(short))).execute(conn)?)
 }

@@ -19,6 +19,9 @@ pub struct Claims {
     pub sub: UserId,
     /// The session.
     pub sid: SessionId,
+    /// What it may be used for, separated by blanks; absent: everything that the user may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<String>,
     aud: String,
     typ: String,
     iat: i64,
@@ -43,7 +46,7 @@ impl TokenKeys {
         Self { keys }
     }
 
-    /// A token for a session, valid for `lifetime`.
+    /// A token for a session, valid for `lifetime`, for everything that the user may.
     ///
     /// # Errors
     /// Internal, when signing fails.
@@ -54,12 +57,28 @@ impl TokenKeys {
         now: DateTime<Utc>,
         lifetime: Duration,
     ) -> ApiResult<String> {
+        self.sign_scoped(user, session, now, lifetime, None)
+    }
+
+    /// As [`TokenKeys::sign`], for these scopes only.
+    ///
+    /// # Errors
+    /// Internal, when signing fails.
+    pub fn sign_scoped(
+        &self,
+        user: UserId,
+        session: SessionId,
+        now: DateTime<Utc>,
+        lifetime: Duration,
+        scope: Option<String>,
+    ) -> ApiResult<String> {
         let (kid, key, _) = self.keys.first().ok_or_else(|| ApiError::internal("no signing key"))?;
         let mut header = Header::new(Algorithm::HS256);
         header.kid = Some(kid.clone());
         let claims = Claims {
             sub: user,
             sid: session,
+            scope,
             aud: AUDIENCE.to_owned(),
             typ: TOKEN_TYPE.to_owned(),
             iat: now.timestamp(),

@@ -56,6 +56,7 @@ pub(super) fn load(conn: &mut PgConnection, now: DateTime<Utc>, files: &Files) -
     // Nobody is told of what happened before the program started, and the simulated bureau leaves the demo as it stands.
     diesel::delete(jobs::table.filter(jobs::kind.eq_any([
         "notifications.fan_out",
+        "webhooks.fan_out",
         "bureau.dispatch",
         "photo.check",
     ])))
@@ -134,6 +135,7 @@ impl Story<'_> {
             session_id: SessionId(ids::session(1)),
             account_id: (side == Side::Owner).then(|| AccountId(ids::account(self.number))),
             partner_id: None,
+            scopes: None,
             roles: vec![role],
             locale: Locale::ZhCn,
             address: None,

@@ -64,6 +64,14 @@ kinds! {
     session = 25;
     /// Contents.
     content = 26;
+    /// Partners' clients.
+    api_client = 27;
+    /// Secrets of partners' clients.
+    api_client_secret = 28;
+    /// Webhook endpoints.
+    webhook_endpoint = 29;
+    /// Webhook deliveries.
+    webhook_delivery = 30;
 }
 
 #[cfg(test)]

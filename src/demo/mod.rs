@@ -8,12 +8,14 @@ mod files;
 mod filings;
 pub mod ids;
 mod oversight;
+mod partner;
 mod people;
 
 use diesel::{Connection, PgConnection, QueryDsl, RunQueryDsl};
 use secrecy::{ExposeSecret, SecretString};
 
 use self::files::Files;
+pub use self::partner::{CLIENT_ID, CLIENT_SECRET};
 use crate::config::StorageConfig;
 use crate::external::storage::Storage;
 use crate::kernel::clock::Clock;
@@ -22,11 +24,17 @@ use crate::schema::users;
 /// Password of every demo user.
 pub const PASSWORD: &str = "demo-password-2026";
 
-/// Loads the demo data, unless there are users already.
+/// Loads the demo data, unless there are users already. `is_embedded`: also the partner's program, whose secret is
+/// published.
 ///
 /// # Errors
 /// When database or store fail.
-pub fn load(database_url: &SecretString, storage: &StorageConfig, clock: &Clock) -> anyhow::Result<()> {
+pub fn load(
+    database_url: &SecretString,
+    storage: &StorageConfig,
+    clock: &Clock,
+    is_embedded: bool,
+) -> anyhow::Result<()> {
     let mut conn = PgConnection::establish(database_url.expose_secret())?;
     if users::table.count().get_result::<i64>(&mut conn)? > 0 {
         return Ok(());
@@ -34,6 +42,9 @@ pub fn load(database_url: &SecretString, storage: &StorageConfig, clock: &Clock)
     store_files(storage)?;
     conn.transaction(|conn| {
         load_people(conn, clock)?;
+        if is_embedded {
+            load_partner_client(conn, clock)?;
+        }
         load_filings(conn, clock)
     })
 }
@@ -44,6 +55,7 @@ pub fn load(database_url: &SecretString, storage: &StorageConfig, clock: &Clock)
 /// When the database fails.
 pub fn load_filings(conn: &mut PgConnection, clock: &Clock) -> anyhow::Result<()> {
     filings::load(conn, clock.now(), &Files)?;
+    partner::load_webhooks(conn, clock.now())?;
     oversight::load(conn, clock.now())
 }
 
@@ -67,6 +79,14 @@ pub fn load_people(conn: &mut PgConnection, clock: &Clock) -> anyhow::Result<()>
     filed::load(conn, now)
 }
 
+/// Loads the demo partner's program.
+///
+/// # Errors
+/// When the database fails.
+pub fn load_partner_client(conn: &mut PgConnection, clock: &Clock) -> anyhow::Result<()> {
+    partner::load(conn, clock.now())
+}
+
 /// Removes all tables.
 ///
 /// # Errors
@@ -84,7 +104,8 @@ pub fn welcome(url: &str) -> String {
     format!(
         "\n  Beian is running.\n\n  Swagger UI     {url}/swagger-ui/\n  OpenAPI        {url}/openapi.json\n\n  Demo accounts  \
          demo-applicant  demo-applicant-2  demo-reviewer  demo-reviewer-2  demo-senior-reviewer\n                 \
-         demo-logistics  demo-bureau  demo-support  demo-auditor  demo-admin\n  Password       {PASSWORD}\n\n  \
+         demo-logistics  demo-bureau  demo-support  demo-auditor  demo-admin\n  Password       {PASSWORD}\n  \
+         Demo partner   client_id {CLIENT_ID}  client_secret {CLIENT_SECRET}\n\n  \
          Try next       press Authorize in Swagger UI and log in, or run  examples/change-website.sh {url}\n  \
          Stop           Ctrl-C\n"
     )

@@ -1,4 +1,4 @@
-//! What the overseers' examples look at: a partner, two dead jobs, an inbox.
+//! What the overseers' examples look at: two dead jobs, an inbox.
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -6,16 +6,9 @@ use serde_json::json;
 
 use super::{filings, ids, people};
 use crate::kernel::jobs::JobState;
-use crate::schema::{jobs, notifications, partners};
+use crate::schema::{jobs, notifications};
 
 pub(super) fn load(conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Result<()> {
-    diesel::insert_into(partners::table)
-        .values((
-            partners::id.eq(ids::partner(1)),
-            partners::name.eq("示例合作伙伴"),
-            partners::created_at.eq(now),
-        ))
-        .execute(conn)?;
     for number in 1..=2 {
         diesel::insert_into(jobs::table)
             .values((

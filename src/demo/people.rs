@@ -1,4 +1,4 @@
-//! Demo users and accounts.
+//! Demo users and accounts, and a partner who acts for some of the accounts.
 
 use argon2::{
     Argon2, PasswordHasher,
@@ -9,7 +9,7 @@ use diesel::prelude::*;
 
 use super::ids;
 use crate::kernel::pii::{Email, Phone, Sensitive};
-use crate::schema::{accounts, users};
+use crate::schema::{accounts, partners, users};
 
 /// Staff: login, display name, role. Their ids begin at 3, after the two applicants that everybody knows.
 const STAFF: [(&str, &str, &str); 8] = [
@@ -22,6 +22,9 @@ const STAFF: [(&str, &str, &str); 8] = [
     ("demo-auditor", "审计员", "auditor"),
     ("demo-admin", "管理员", "admin"),
 ];
+
+/// Numbers of the accounts that belong to the demo partner, whose own keys for them are `SHOP-27` and so on.
+const OF_PARTNER: [u128; 3] = [27, 28, 32];
 
 /// Id of the user of the n-th account: 1 and 2 are well known, the others follow after the staff.
 pub(super) fn applicant(account: u128) -> uuid::Uuid {
@@ -38,12 +41,22 @@ pub(super) fn load(conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Resul
         .hash_password(super::PASSWORD.as_bytes(), &SaltString::generate(&mut OsRng))
         .map_err(|error| anyhow::anyhow!("cannot hash the demo password: {error}"))?
         .to_string();
+    diesel::insert_into(partners::table)
+        .values((
+            partners::id.eq(ids::partner(1)),
+            partners::name.eq("示例合作伙伴"),
+            partners::created_at.eq(now),
+        ))
+        .execute(conn)?;
     for (number, site) in super::filed::SITES.iter().enumerate() {
         let number = number as u128 + 1;
         diesel::insert_into(accounts::table)
             .values((
                 accounts::id.eq(ids::account(number)),
                 accounts::name.eq(site.subject),
+                accounts::partner_id.eq(OF_PARTNER.contains(&number).then(|| ids::partner(1))),
+                accounts::external_reference
+                    .eq(OF_PARTNER.contains(&number).then(|| format!("SHOP-{number}"))),
                 accounts::created_at.eq(now),
                 accounts::updated_at.eq(now),
             ))

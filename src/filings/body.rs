@@ -234,8 +234,12 @@ pub struct FilingEvent {
     pub id: EventId,
     /// The filing.
     pub filing_id: FilingId,
+    /// The account that owns it.
+    pub account_id: AccountId,
     /// 备案订单号.
     pub order_no: String,
+    /// The partner's own key of the filing.
+    pub external_reference: Option<String>,
     /// Type; may grow.
     #[schema(example = "filing.submitted")]
     pub r#type: String,
@@ -512,6 +516,8 @@ pub struct EventRow {
     pub id: EventId,
     /// The filing.
     pub filing_id: FilingId,
+    /// Its account.
+    pub account_id: AccountId,
     /// Type.
     pub type_: String,
     /// When.
@@ -527,14 +533,16 @@ pub struct EventRow {
 }
 
 impl EventRow {
-    /// The row in a language.
-    pub fn body(self, order_no: &str, locale: Locale) -> FilingEvent {
+    /// The row in a language, with two things of its filing.
+    pub fn body(self, order_no: &str, external_reference: Option<String>, locale: Locale) -> FilingEvent {
         FilingEvent {
             label: data::event_type(&self.type_)
                 .map_or_else(|| self.type_.clone(), |known| known.label.get(locale.as_str()).to_owned()),
             id: self.id,
             filing_id: self.filing_id,
+            account_id: self.account_id,
             order_no: order_no.to_owned(),
+            external_reference,
             r#type: self.type_,
             at: self.at,
             actor_role: self.actor_role,

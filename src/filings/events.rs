@@ -24,6 +24,9 @@ pub fn record(
     let id = record_silently(conn, now, actor, filing, event_type, data)?;
     if is_for_applicant(event_type) {
         crate::notifications::announce(conn, now, id)?;
+        if filing.partner_id.is_some() {
+            crate::webhooks::announce(conn, now, id)?;
+        }
     }
     Ok(id)
 }

@@ -94,7 +94,11 @@ id_types! {
     AccountId;
     /// A partner: a company that acts for its customers.
     PartnerId;
-    /// A person who can log in.
+    /// A partner's program. Its service user has the same id.
+    ApiClientId;
+    /// A secret of a partner's program.
+    ApiClientSecretId;
+    /// A person who can log in, or the service user of a partner's program.
     UserId;
     /// A log-in session: the family of refresh tokens.
     SessionId;
@@ -132,6 +136,12 @@ id_types! {
     AuditEventId;
     /// A version of the terms or of the consent.
     TermsId;
+    /// An address that a partner's events go to.
+    WebhookEndpointId;
+    /// One event on its way to one endpoint.
+    WebhookDeliveryId;
+    /// One try of a delivery.
+    WebhookAttemptId;
     /// An internal note on a filing.
     NoteId;
 }

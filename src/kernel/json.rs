@@ -333,14 +333,34 @@ impl<T: std::str::FromStr + 'static> FromRequest for Path<T> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let (name, value) = req.match_info().iter().next().unwrap_or(("id", ""));
-        if value.contains('\0') {
-            return ready(Err(invalid_parameter(name, "invalid_format", "must not contain U+0000")));
-        }
-        ready(
-            value.parse().map(Self).map_err(|_| invalid_parameter(name, "invalid_format", "cannot be read")),
-        )
+        ready(path_parameter(req, 0).map(Self))
     }
+}
+
+/// Two path parameters, in the order of the address.
+#[derive(Clone, Copy, Debug)]
+pub struct PathPair<A, B>(pub A, pub B);
+
+impl<A, B> FromRequest for PathPair<A, B>
+where
+    A: std::str::FromStr + 'static,
+    B: std::str::FromStr + 'static,
+{
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let both = || Ok(Self(path_parameter(req, 0)?, path_parameter(req, 1)?));
+        ready(both())
+    }
+}
+
+fn path_parameter<T: std::str::FromStr>(req: &HttpRequest, position: usize) -> Result<T, ApiError> {
+    let (name, value) = req.match_info().iter().nth(position).unwrap_or(("id", ""));
+    if value.contains('\0') {
+        return Err(invalid_parameter(name, "invalid_format", "must not contain U+0000"));
+    }
+    value.parse().map_err(|_| invalid_parameter(name, "invalid_format", "cannot be read"))
 }
 
 /// Several values in one parameter, separated by commas: `status=draft,photo_required`.

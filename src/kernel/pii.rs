@@ -51,6 +51,8 @@ pub enum Email {}
 pub enum Address {}
 /// Name of the recipient of a parcel: `张*`.
 pub enum PersonName {}
+/// Secret that signs webhooks: not personal, and sealed all the same; shows nothing but `whsec_***`.
+pub enum WebhookSecret {}
 
 impl Kind for CertificateNumber {
     const NAME: &'static str = "certificate_number";
@@ -108,6 +110,16 @@ impl Kind for Address {
         // A short address must not be shown whole.
         let shown = clear.chars().count().saturating_sub(4).min(6);
         format!("{}***", clear.chars().take(shown).collect::<String>())
+    }
+}
+
+impl Kind for WebhookSecret {
+    const NAME: &'static str = "webhook_secret";
+    fn normalise(clear: &str) -> Zeroizing<String> {
+        Zeroizing::new(clear.to_owned())
+    }
+    fn mask(_: &str) -> String {
+        "whsec_***".into()
     }
 }
 

@@ -18,7 +18,6 @@ mod send;
 pub mod texts;
 mod undeliverable;
 mod watch;
-mod webhooks;
 
 use chrono::{DateTime, Utc};
 use diesel::{PgConnection, QueryResult};
@@ -29,7 +28,6 @@ use crate::kernel::jobs::NewJob;
 
 pub use jobs::register;
 pub use watch::{PausedChannel, paused_channels};
-pub use webhooks::webhooks_document;
 
 crate::text_enum! {
     /// How a user is told.

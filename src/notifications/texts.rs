@@ -149,6 +149,7 @@ const TEMPLATES: &[(&str, &str, &str)] = templates![
     "account.email_verification",
     "account.password_changed",
     "account.password_reset",
+    "account.webhook_disabled",
     "backdrop.delivered",
     "backdrop.lost",
     "backdrop.requested",
@@ -196,8 +197,8 @@ pub fn render(event_type: &str, locale: &str, vars: &TemplateVars) -> Result<Ren
     })
 }
 
-/// Renders an e-mail about an account: `account.password_reset`, `account.password_changed` or
-/// `account.email_verification`.
+/// Renders an e-mail about an account: `account.password_reset`, `account.password_changed`,
+/// `account.email_verification` or `account.webhook_disabled`.
 pub fn render_account(name: &str, locale: &str, vars: &AccountVars) -> Result<RenderedEmail, TextError> {
     let locale = known_locale(locale);
     let email_text = render_section(name, locale, "email", vars)?;

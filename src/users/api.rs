@@ -1,4 +1,4 @@
-//! Users, by the admin.
+//! Users, by the admin. Service users of partners' programs do not exist here: see `api_clients`.
 
 use actix_web::{HttpMessage, HttpRequest, get, patch, post, web};
 use chrono::{DateTime, Duration, Utc};
@@ -343,8 +343,8 @@ pub async fn get_user(
     id: Path<UserId>,
 ) -> ApiResult<Reply> {
     let id = id.0;
-    let row = app.db.run(move |conn| Ok(model::find(conn, id)?)).await?.ok_or_else(ApiError::not_found)?;
-    shown(row, &caller)
+    let row = app.db.run(move |conn| Ok(model::find(conn, id)?)).await?;
+    shown(row.filter(UserRow::is_person).ok_or_else(ApiError::not_found)?, &caller)
 }
 
 /// Change a user
@@ -383,7 +383,7 @@ pub async fn update_user(
     let row = app
         .db
         .transaction(move |conn| {
-            let before = model::lock(conn, id)?.ok_or_else(ApiError::not_found)?;
+            let before = model::lock(conn, id)?.filter(UserRow::is_person).ok_or_else(ApiError::not_found)?;
             ensure_version(expected, before.version)?;
             if before.account_id.is_some() && body.roles.is_some() {
                 return Err(ApiError::invalid_field(
@@ -473,7 +473,7 @@ async fn set_disabled(
     }
     let key = caller.user_id.to_string();
     let work = move |conn: &mut PgConnection| {
-        let before = model::lock(conn, id)?.ok_or_else(ApiError::not_found)?;
+        let before = model::lock(conn, id)?.filter(UserRow::is_person).ok_or_else(ApiError::not_found)?;
         if before.disabled_at.is_some() == disable {
             return shown(before, &caller);
         }

@@ -17,7 +17,7 @@ use crate::error::{ApiError, ApiResult, FieldError};
 use crate::error_codes as codes;
 use crate::kernel::etag::{IfMatch, ensure_version, etag};
 use crate::kernel::i18n::Locale;
-use crate::kernel::ids::{AccountId, UserId};
+use crate::kernel::ids::{AccountId, PartnerId, UserId};
 use crate::kernel::json::Json;
 use crate::kernel::pii::{Email, Phone, Sensitive};
 use crate::kernel::reply::Reply;
@@ -30,10 +30,14 @@ pub struct Me {
     #[schema(example = "demo-applicant")]
     login: String,
     display_name: String,
-    /// `applicant` for users of an account, else the staff roles.
+    /// `applicant` for users of an account, `partner` for a partner's client, else the staff roles.
     roles: Vec<Role>,
     /// The account, for applicants.
     account_id: Option<AccountId>,
+    /// The partner, for a partner's client.
+    partner_id: Option<PartnerId>,
+    /// What the token may be used for; null: everything that the roles open.
+    scopes: Option<Vec<String>>,
     /// Language of messages.
     locale: Locale,
     /// Masked.
@@ -121,6 +125,8 @@ pub fn shown(row: UserRow, beside: Beside, caller: &Caller) -> ApiResult<Reply> 
         login: row.login,
         display_name: row.display_name,
         account_id: row.account_id,
+        partner_id: caller.partner_id,
+        scopes: caller.scopes.clone(),
         locale: row.locale,
         email: row.email,
         email_verified_at: row.email_verified_at,

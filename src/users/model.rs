@@ -11,7 +11,7 @@ use super::undeliverable::{self, ClearedBecause};
 use crate::audit::{self, Actor, Deed};
 use crate::auth::Role;
 use crate::kernel::i18n::Locale;
-use crate::kernel::ids::{AccountId, UserId};
+use crate::kernel::ids::{AccountId, ApiClientId, UserId};
 use crate::kernel::page::{Limit, Position};
 use crate::kernel::pii::{Email, Phone, Sensitive};
 use crate::schema::users;
@@ -44,6 +44,7 @@ pub struct UserRow {
     pub login: String,
     pub display_name: String,
     pub account_id: Option<AccountId>,
+    api_client_id: Option<ApiClientId>,
     roles: Vec<Option<String>>,
     pub email: Option<Sensitive<Email>>,
     pub email_verified_at: Option<DateTime<Utc>>,
@@ -57,11 +58,17 @@ pub struct UserRow {
 }
 
 impl UserRow {
-    /// The roles as callers have them: `applicant` for users of an account.
+    /// False for the service user of a partner's program.
+    pub fn is_person(&self) -> bool {
+        self.api_client_id.is_none()
+    }
+
+    /// The roles as callers have them: `applicant` for users of an account, `partner` for a partner's program.
     pub fn roles(&self) -> Vec<Role> {
-        match self.account_id {
-            Some(_) => vec![Role::Applicant],
-            None => self.roles.iter().flatten().filter_map(|name| name.parse().ok()).collect(),
+        match (self.account_id, self.api_client_id) {
+            (Some(_), _) => vec![Role::Applicant],
+            (None, Some(_)) => vec![Role::Partner],
+            (None, None) => self.roles.iter().flatten().filter_map(|name| name.parse().ok()).collect(),
         }
     }
 }
@@ -255,7 +262,8 @@ pub fn list(
     after: Option<Position>,
     limit: Limit,
 ) -> QueryResult<Vec<UserRow>> {
-    let mut query = users::table.select(UserRow::as_select()).into_boxed();
+    let mut query =
+        users::table.filter(users::api_client_id.is_null()).select(UserRow::as_select()).into_boxed();
     match filter.role {
         Some(Role::Applicant) => query = query.filter(users::account_id.is_not_null()),
         Some(role) => query = query.filter(users::roles.contains(vec![Some(role.as_str())])),

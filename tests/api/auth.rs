@@ -274,7 +274,9 @@ fn the_token_endpoint_refuses_what_it_does_not_offer() {
     let app = TestApp::spawn();
     let wrong = token(&app, "grant_type=password&username=demo-reviewer&password=wrong");
     wrong.expect_problem(400, "invalid_grant").expect("/error", "invalid_grant");
-    token(&app, "grant_type=client_credentials").expect_problem(400, "unsupported_grant_type");
+    token(&app, "grant_type=authorization_code").expect_problem(400, "unsupported_grant_type");
+    // The docs page has no secret, so it is no partner's program.
+    token(&app, "grant_type=client_credentials").expect_problem(401, "invalid_client");
     token(&app, "grant_type=password&username=demo-reviewer").expect_problem(400, "invalid_parameter");
     token(&app, "").expect_problem(400, "invalid_parameter");
     app.anonymous().post("/oauth/token", json!({})).expect_problem(415, "unsupported_media_type");

@@ -11,6 +11,8 @@ pub fn concrete(path: &str) -> String {
     let mut out = path.to_owned();
     for (name, value) in [
         ("{id}", "0193a000-0000-7000-8000-0000000ff999"),
+        ("{secret_id}", "0193a000-0000-7000-8000-0000000ff998"),
+        ("{delivery_id}", "0193a000-0000-7000-8000-0000000ff997"),
         ("{year}", "2026"),
         ("{code}", "nothing"),
         ("{kind}", "website_change"),
@@ -59,6 +61,7 @@ fn each_role_opens_what_the_table_says_and_nothing_else() {
     let document = beian::openapi::document();
     let callers = [
         (Role::Applicant, app.applicant()),
+        (Role::Partner, app.partner()),
         (Role::Reviewer, app.reviewer()),
         (Role::SeniorReviewer, app.senior_reviewer()),
         (Role::Logistics, app.logistics()),
@@ -88,6 +91,50 @@ fn each_role_opens_what_the_table_says_and_nothing_else() {
         }
     }
     assert!(refused > 200, "the test has looked at only {refused} refusals");
+}
+
+#[test]
+fn a_partners_token_opens_its_scopes_and_nothing_else() {
+    let app = TestApp::spawn();
+    let document = beian::openapi::document();
+    let all = beian::auth::permissions::partner_scopes();
+    let client_of = |scopes: Vec<&str>| {
+        let client = app.partner_with_scope(&scopes.join(" "));
+        // The session is known from here on, so that the token is judged before the body is read.
+        client.get("/v1/me");
+        client
+    };
+    // For each scope one token with it alone, and one with all others.
+    let tokens: Vec<(&str, Client, Client)> = all
+        .iter()
+        .map(|scope| {
+            let others = all.iter().copied().filter(|other| other != scope).collect();
+            (*scope, client_of(vec![scope]), client_of(others))
+        })
+        .collect();
+    let mut seen = 0;
+    for (path, method, operation) in operations(&document) {
+        let row = row(&operation);
+        if !row.is_open_to(&[Role::Partner]) {
+            continue;
+        }
+        let name = format!("{method} {path}");
+        let (_, with, without) = tokens.iter().find(|(scope, ..)| *scope == row.scope).unwrap();
+        let status = call(with, &method, &path);
+        assert!(![401, 403].contains(&status) && status < 500, "{name} with {}: {status}", row.scope);
+        let body = (method != "GET" && method != "DELETE").then(|| b"{}".to_vec());
+        let refused = without.send(&method, &concrete(&path), body);
+        let refused = refused.expect_problem(403, "insufficient_scope").expect("/required_scope", row.scope);
+        let challenge = refused.header("www-authenticate").unwrap_or_default();
+        assert!(challenge.contains("error=\"insufficient_scope\""), "{name}: {challenge:?}");
+        let schemes = operation["security"].as_array().unwrap();
+        assert!(
+            schemes.iter().any(|scheme| scheme["clientCredentials"][0] == row.scope),
+            "{name}: the document names the scope"
+        );
+        seen += 1;
+    }
+    assert!(seen > 40, "only {seen} operations are open to partners");
 }
 
 #[test]

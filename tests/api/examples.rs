@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use beian::auth::permissions::{OPERATIONS, Role};
 use beian::demo::{self, examples};
+use diesel::{ExpressionMethods, RunQueryDsl};
 use serde_json::Value;
 
 use crate::document::operations;
@@ -155,5 +156,86 @@ fn what_belongs_to_somebody_else_does_not_exist() {
     // And the owner still can: nothing was changed by the stranger.
     let request = Request::of("submitFiling", &all, &document);
     request.send(&app, request.login).expect_status(200);
+    app.run_jobs();
+}
+
+/// Logs in as the demo partner instead of the owner.
+const PARTNER: &str = "client/demo-partner";
+
+/// The owner's examples that are open to partners.
+fn owner_examples() -> impl Iterator<Item = &'static examples::Example> {
+    examples::EXAMPLES.iter().filter(|example| {
+        let row = OPERATIONS.iter().find(|row| row.id == example.operation_id).unwrap();
+        example.login.starts_with("demo-applicant") && row.is_open_to(&[Role::Partner])
+    })
+}
+
+#[test]
+fn to_a_partner_what_belongs_to_other_peoples_customers_does_not_exist() {
+    let (mut app, all, document) = demo();
+    app.may_leave_jobs();
+    let mut seen = 0;
+    for example in owner_examples() {
+        let request = Request::of(example.operation_id, &all, &document);
+        let reply = request.send(&app, Some(PARTNER));
+        assert_eq!(reply.status, 404, "{}: {}", request.id, String::from_utf8_lossy(&reply.body));
+        seen += 1;
+    }
+    for id in ["getSubject", "getWebsite", "listWebsiteVersions", "getAccount", "updateAccount"] {
+        let request = Request::of(id, &all, &document);
+        assert_eq!(request.send(&app, Some(PARTNER)).status, 404, "{id}");
+        seen += 1;
+    }
+    assert!(seen >= 30, "only {seen} operations were tried");
+}
+
+#[test]
+fn a_partner_executes_every_example_of_an_owner_for_its_own_customers() {
+    use beian::schema::{accounts, filings};
+    let (mut app, all, document) = demo();
+    app.may_leave_jobs();
+    // All customers become the partner's.
+    let partner = demo::ids::partner(1);
+    diesel::update(accounts::table).set(accounts::partner_id.eq(partner)).execute(&mut app.conn()).unwrap();
+    diesel::update(filings::table).set(filings::partner_id.eq(partner)).execute(&mut app.conn()).unwrap();
+    let mut faults = Vec::new();
+    for example in owner_examples() {
+        let request = Request::of(example.operation_id, &all, &document);
+        let reply = request.send(&app, Some(PARTNER));
+        if reply.status >= 300 {
+            faults.push(format!("{}: {} {}", request.id, reply.status, String::from_utf8_lossy(&reply.body)));
+        }
+    }
+    for id in [
+        "getMe",
+        "getOverview",
+        "listFilings",
+        "listWebsites",
+        "getSubject",
+        "getWebsite",
+        "listAccounts",
+        "createAccount",
+        "getAccount",
+        "updateAccount",
+        "createImport",
+        "listWebhookEndpoints",
+        "createWebhookEndpoint",
+        "getWebhookEndpoint",
+        "updateWebhookEndpoint",
+        "rotateWebhookSecret",
+        "testWebhookEndpoint",
+        "recoverWebhookDeliveries",
+        "listWebhookDeliveries",
+        "getWebhookDelivery",
+        "redeliverWebhook",
+        "deleteWebhookEndpoint",
+        "listEvents",
+    ] {
+        let reply = Request::of(id, &all, &document).send(&app, Some(PARTNER));
+        if reply.status >= 300 {
+            faults.push(format!("{id}: {} {}", reply.status, String::from_utf8_lossy(&reply.body)));
+        }
+    }
+    assert!(faults.is_empty(), "{} examples fail:\n{}", faults.len(), faults.join("\n"));
     app.run_jobs();
 }

@@ -11,7 +11,8 @@ fn person(name: &str, number: &str, mobile: &str) -> Value {
         "mobile": mobile, "emergency_phone": "13500135001", "office_phone": null, "email": format!("{mobile}@example.com") })
 }
 
-fn row(number: &str, domain: &str) -> Value {
+/// One subject with one website, for an account of its own.
+pub fn row(number: &str, domain: &str) -> Value {
     json!({
         "account": { "name": "导入客户" },
         "subject": {

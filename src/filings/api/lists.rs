@@ -281,7 +281,7 @@ pub async fn list_filing_events(
                 .limit(filter.0.limit.rows_to_read())
                 .load(conn)?;
             let page = Page::cut(rows, filter.0.limit, &binding, |row| Position { at: row.at, id: row.id.0 })
-                .map(|row| row.body(&filing.order_no, caller.locale));
+                .map(|row| row.body(&filing.order_no, filing.external_reference.clone(), caller.locale));
             let link = page.next_cursor.clone();
             Ok(Reply::ok(&FilingEventPage {
                 items: page.items,

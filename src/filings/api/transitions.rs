@@ -30,7 +30,8 @@ use crate::kernel::reply::Reply;
 /// Acceptance of the current documents.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({ "terms_version": "2026-01", "personal_information_consent_version": "2026-01" }))]
+#[schema(example = json!({ "terms_version": "2026-01", "personal_information_consent_version": "2026-01",
+    "accepted_by_name": "张伟" }))]
 pub struct SubmitFiling {
     /// Version of the service terms that the person has read and accepts (the tick of seed picture 6).
     #[schema(min_length = 1, max_length = 50)]
@@ -38,7 +39,7 @@ pub struct SubmitFiling {
     /// Version of the separate consent of the responsible person to process photo and identity documents.
     #[schema(min_length = 1, max_length = 50)]
     personal_information_consent_version: String,
-    /// Who accepted; for partners' clients.
+    /// Name of the person who accepted both; mandatory for a partner's client.
     #[schema(min_length = 1, max_length = 100)]
     accepted_by_name: Option<String>,
 }
@@ -141,12 +142,25 @@ fn accept(
         TermsKind::PersonalInformationConsent,
         &body.personal_information_consent_version,
     )?;
+    // A program does not accept for a person: it says which person did.
+    let is_named = body.accepted_by_name.as_ref().is_some_and(|name| !name.trim().is_empty());
+    if caller.partner_id.is_some() && !is_named {
+        faults.push(FieldError::new(
+            Place::Pointer("/accepted_by_name".to_owned()),
+            "required",
+            Bilingual::new(
+                "合作伙伴提交时须填写同意人的姓名",
+                "is required from a partner: the name of the person who accepted",
+            ),
+        ));
+    }
     match (terms, consent) {
-        (Some(terms_id), Some(consent_id)) => Ok(Acceptance {
+        (Some(terms_id), Some(consent_id)) if faults.is_empty() => Ok(Acceptance {
             terms_id,
             consent_id,
             accepted_by_name: body.accepted_by_name.clone(),
-            client: caller.partner_id.map_or_else(|| "app".to_owned(), |partner| partner.to_string()),
+            // The service user of a partner's client has the client's id.
+            client: caller.partner_id.map_or_else(|| "app".to_owned(), |_| caller.user_id.to_string()),
         }),
         _ => Err(ApiError::invalid(faults)),
     }

@@ -127,7 +127,12 @@ fn account_mails_render_in_both_languages() {
         link: "https://beian.example.com/reset?token=abc&x=1".to_owned(),
         valid_minutes: 30,
     };
-    for name in ["account.password_reset", "account.password_changed", "account.email_verification"] {
+    for name in [
+        "account.password_reset",
+        "account.password_changed",
+        "account.email_verification",
+        "account.webhook_disabled",
+    ] {
         for locale in LOCALES {
             let mail = render_account(name, locale, &vars).unwrap_or_else(|fault| panic!("{fault}"));
             assert!(mail.email_text.contains(&vars.link) && !mail.subject.is_empty());

@@ -84,6 +84,20 @@ impl TestApp {
 
     /// A demo user, by login.
     pub fn user(&self, login: &str) -> Client {
+        self.user_with_scope(login, None)
+    }
+
+    /// The demo partner's program.
+    pub fn partner(&self) -> Client {
+        self.user("client/demo-partner")
+    }
+
+    /// The demo partner's program with a token for these scopes, separated by blanks.
+    pub fn partner_with_scope(&self, scope: &str) -> Client {
+        self.user_with_scope("client/demo-partner", Some(scope.to_owned()))
+    }
+
+    fn user_with_scope(&self, login: &str, scope: Option<String>) -> Client {
         use beian::schema::{sessions, users};
         let mut conn = self.conn();
         let user: UserId =
@@ -100,7 +114,7 @@ impl TestApp {
             .execute(&mut conn)
             .unwrap();
         // Long-lived, so that a story may take months.
-        let token = self.app.tokens.sign(user, session, now, Duration::days(3650)).unwrap();
+        let token = self.app.tokens.sign_scoped(user, session, now, Duration::days(3650), scope).unwrap();
         Client::new(&self.base, Some(token))
     }
 

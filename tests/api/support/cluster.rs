@@ -86,6 +86,7 @@ impl Cluster {
         {
             let mut conn = PgConnection::establish(template.expose_secret()).unwrap();
             beian::demo::load_people(&mut conn, &clock).unwrap();
+            beian::demo::load_partner_client(&mut conn, &clock).unwrap();
         }
         Self { urls: Box::new(urls), endpoint, next: AtomicU32::new(1), admin: Mutex::new(admin) }
     }

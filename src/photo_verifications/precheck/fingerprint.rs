@@ -1,18 +1,18 @@
 //! A perceptual fingerprint: alike for copies of one picture, different for two pictures before the same cloth.
 //!
-//! The signs of the middle frequencies of the picture (a cosine transform of 32×32 cells), once for the whole and once for
+//! The signs of the middle frequencies of the picture (a cosine transform of 48×48 cells), once for the whole and once for
 //! each of some centred cut-outs, so that a copy whose margins were cut off still meets the original.
 
 use std::f32::consts::PI;
 
 /// Cells of the picture in each direction.
-const CELLS: usize = 32;
+const CELLS: usize = 48;
 /// Frequencies that are used in each direction.
-const FREQUENCIES: usize = 16;
+const FREQUENCIES: usize = 24;
 /// Words of 64 bits for each cut-out.
-const WORDS_EACH: usize = 2;
+const WORDS_EACH: usize = 4;
 /// Share of the picture that is cut off at each side, for each part of the fingerprint.
-const MARGINS: [f32; 5] = [0.0, 0.015, 0.03, 0.045, 0.06];
+const MARGINS: [f32; 6] = [0.0, 0.01, 0.02, 0.03, 0.04, 0.05];
 
 /// The fingerprint of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ impl Fingerprint {
     /// Words of 64 bits that a fingerprint has.
     pub const WORDS: usize = WORDS_EACH * MARGINS.len();
     /// Greatest distance at which two pictures are the same one, in bits.
-    pub const MAX_DISTANCE: u32 = 20;
+    pub const MAX_DISTANCE: u32 = 34;
 
     /// As numbers that a database can keep.
     pub fn to_words(&self) -> [i64; Self::WORDS] {
@@ -34,10 +34,14 @@ impl Fingerprint {
         Self(words.map(|word| word as u64))
     }
 
-    /// Bits in which the two differ: the least over the whole of one against the cut-outs of the other, 0 to 128.
+    /// Bits in which the two differ: the least over the whole of one against the cut-outs of the other, 0 to 256.
     pub fn distance(&self, other: &Self) -> u32 {
-        let part = |of: &Self, i: usize| [of.0[i * WORDS_EACH], of.0[i * WORDS_EACH + 1]];
-        let differ = |a: [u64; 2], b: [u64; 2]| (a[0] ^ b[0]).count_ones() + (a[1] ^ b[1]).count_ones();
+        let part = |of: &Self, i: usize| -> [u64; WORDS_EACH] {
+            std::array::from_fn(|word| of.0[i * WORDS_EACH + word])
+        };
+        let differ = |a: [u64; WORDS_EACH], b: [u64; WORDS_EACH]| -> u32 {
+            a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum()
+        };
         (0..MARGINS.len())
             .flat_map(|i| [differ(part(self, 0), part(other, i)), differ(part(self, i), part(other, 0))])
             .min()
@@ -107,9 +111,9 @@ impl Sums {
     }
 }
 
-/// The signs of 128 frequencies: those of the triangle nearest to the slow end, without the slowest, which are alike for
+/// The signs of 256 frequencies: those of the triangle nearest to the slow end, without the slowest, which are alike for
 /// everybody who stands in the middle of a cloth.
-fn hash(cells: &[[f32; CELLS]; CELLS]) -> [u64; 2] {
+fn hash(cells: &[[f32; CELLS]; CELLS]) -> [u64; WORDS_EACH] {
     let wave = |k: usize, i: usize| (PI * k as f32 * (2 * i + 1) as f32 / (2 * CELLS) as f32).cos();
     let mut waves = [[0.0; CELLS]; FREQUENCIES];
     for (k, row) in waves.iter_mut().enumerate() {
@@ -123,7 +127,7 @@ fn hash(cells: &[[f32; CELLS]; CELLS]) -> [u64; 2] {
             *value = cells.iter().zip(wave).map(|(cell, wave)| cell * wave).sum();
         }
     }
-    let mut bits = [0_u64; 2];
+    let mut bits = [0_u64; WORDS_EACH];
     let mut n = 0;
     'all: for sum in 3..2 * FREQUENCIES {
         for v in 0..=sum.min(FREQUENCIES - 1) {
@@ -136,7 +140,7 @@ fn hash(cells: &[[f32; CELLS]; CELLS]) -> [u64; 2] {
                 bits[n / 64] |= 1 << (n % 64);
             }
             n += 1;
-            if n == 128 {
+            if n == WORDS_EACH * 64 {
                 break 'all;
             }
         }

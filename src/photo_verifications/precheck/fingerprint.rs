@@ -130,12 +130,12 @@ fn hash(cells: &[[f32; CELLS]; CELLS]) -> [u64; WORDS_EACH] {
     let mut bits = [0_u64; WORDS_EACH];
     let mut n = 0;
     'all: for sum in 3..2 * FREQUENCIES {
-        for v in 0..=sum.min(FREQUENCIES - 1) {
+        for (v, wave) in waves.iter().enumerate().take(sum + 1) {
             let u = sum - v;
             if u >= FREQUENCIES {
                 continue;
             }
-            let strength: f32 = rows.iter().zip(&waves[v]).map(|(row, wave)| row[u] * wave).sum();
+            let strength: f32 = rows.iter().zip(wave).map(|(row, wave)| row[u] * wave).sum();
             if strength > 0.0 {
                 bits[n / 64] |= 1 << (n % 64);
             }

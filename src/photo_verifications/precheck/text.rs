@@ -118,7 +118,7 @@ impl Ink {
             return;
         }
         let count = (shape.width * shape.height) as f64;
-        let sums = self.sums(|value| f64::from(value));
+        let sums = self.sums(f64::from);
         let squares = self.sums(|value| f64::from(value) * f64::from(value));
         for y in 0..=self.height - shape.height {
             for x in 0..=self.width - shape.width {

@@ -26,17 +26,18 @@ fn picture(width: u32, height: u32, seed: u8, format: ImageFormat) -> Vec<u8> {
     bytes.into_inner()
 }
 
-/// A photo that passes the pre-check. Another `seed` makes another photo: another person, place, cloth and light, so that
-/// none is taken for a copy of another.
+/// A photo that passes the pre-check. Another `seed` (below 16) makes another photo: another person, place, cloth and light,
+/// so that none is taken for a copy of another.
 pub fn good_photo(seed: u8) -> Vec<u8> {
     const WIDTH: u32 = 600;
     const HEIGHT: u32 = 800;
+    assert!(seed < 16, "there are 16 good photos that differ");
     let people: [&[u8]; 2] =
         [include_bytes!("../fixtures/photos/good-1.jpg"), include_bytes!("../fixtures/photos/good-2.jpg")];
     let person = image::load_from_memory(people[usize::from(seed % 2)]).unwrap().into_rgb8();
     let number = u32::from(seed / 2);
-    let zoom = f64::from(person.width()) / f64::from(WIDTH) * (1.0 - f64::from(number / 30 % 2) * 0.06);
-    let (right, down) = (f64::from(number / 2 % 5) * 20.0 - 40.0, f64::from(number / 10 % 3) * 16.0);
+    let zoom = f64::from(person.width()) / f64::from(WIDTH);
+    let (right, down) = (f64::from(number / 2 % 5) * 20.0 - 40.0, f64::from(number / 10) * 16.0);
     // Folds of the cloth: some waves whose direction and place follow from the seed.
     let waves: Vec<[f64; 3]> = (0..5_u32)
         .map(|wave| {
@@ -130,7 +131,7 @@ fn good_photos_pass_the_pre_check_and_none_is_a_copy_of_another() {
     use beian::photo_verifications::precheck::{BackdropProfile, Context, Switches, examine, judge};
     let switches = Switches::default();
     let mut used = Vec::new();
-    for seed in (0..40).chain([64, 100, 101, 127, 128, 200, 254, 255]) {
+    for seed in 0..16 {
         let seen = examine(&good_photo(seed), "image/jpeg", BackdropProfile::shipped()).unwrap();
         let context = Context {
             today: "2026-03-11".parse().unwrap(),

@@ -188,7 +188,7 @@ expect photo_rejected
 jq -r '.rejection.items[] | "   \(.label): \(.title) - \(.reason)"' "$work/filing"
 
 say "The retake passes; to the bureau within one working day (pictures 11, 18)"
-photo "$files/photo.jpg" second
+photo "$files/photo-retake.jpg" second
 expect photo_review
 claim photo_review
 approve

@@ -37,7 +37,7 @@ pub fn good_photo(seed: u8) -> Vec<u8> {
     let person = image::load_from_memory(people[usize::from(seed % 2)]).unwrap().into_rgb8();
     let number = u32::from(seed / 2);
     let zoom = f64::from(person.width()) / f64::from(WIDTH);
-    let (right, down) = (f64::from(number / 2 % 5) * 20.0 - 40.0, f64::from(number / 10) * 16.0);
+    let right = f64::from(number / 2) * 20.0 - 40.0;
     // Folds of the cloth: some waves whose direction and place follow from the seed.
     let waves: Vec<[f64; 3]> = (0..5_u32)
         .map(|wave| {
@@ -58,7 +58,7 @@ pub fn good_photo(seed: u8) -> Vec<u8> {
         .collect();
     let photo = RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
         let column = if number % 2 == 1 { WIDTH - 1 - x } else { x };
-        let (sx, sy) = ((f64::from(column) - right) * zoom, (f64::from(y) - down) * zoom);
+        let (sx, sy) = ((f64::from(column) - right) * zoom, f64::from(y) * zoom);
         let inside = sx >= 0.0 && sy >= 0.0 && (sx as u32) < person.width() && (sy as u32) < person.height();
         let pixel = inside.then(|| person.get_pixel(sx as u32, sy as u32));
         match pixel {

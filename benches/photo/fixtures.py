@@ -5,6 +5,7 @@
 The people are works of the United States government (see people.py); tops, cloth and light are made here.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -68,6 +69,8 @@ def main():
     collins, biden, hopper = cast["collins"], cast["biden"], cast["hopper"]
     save(EXAMPLES / "photo.jpg", compose(11, collins, "beige"), exif=exif())
     save(EXAMPLES / "photo-retake.jpg", compose(12, collins, "charcoal", x=0.44, face=0.27, flip=True), exif=exif())
+    FIXTURES.mkdir(parents=True, exist_ok=True)
+    (FIXTURES / "text-template.json").write_text(json.dumps(scene.template(), indent=1) + "\n")
     small = Image.fromarray(compose(13, collins, "green", x=0.57, face=0.28)).resize((375, 500), Image.Resampling.LANCZOS)
     save(EXAMPLES / "photo-too-small.jpg", np.asarray(small), exif=exif())
     save(FIXTURES / "good-1.jpg", compose(21, collins, "white", x=0.55, flip=True), exif=exif())

@@ -155,7 +155,7 @@ class Set:
     def make_dated(self, each):
         old = ["2026:11:01 09:00:00", "2026:10:20 09:00:00", "2026:09:30 18:00:00", "2025:11:20 09:00:00"]
         season = ["2026:07:15 09:00:00", "2026:08:20 09:00:00", "2026:05:02 09:00:00", "2026:02:11 09:00:00"]
-        editors = ["Adobe Photoshop 26.1 (Windows)", "Snapseed 2.0", "GIMP 2.10.38", "MeituXiuXiu 11.0", "醒图 12.4"]
+        editors = ["Adobe Photoshop 26.1 (Windows)", "Snapseed 2.0", "GIMP 2.10.38", "MeituXiuXiu 11.0", "Xingtu 12.4"]
         for number in range(each):
             for fault, exif in [
                 ("older_date", {0x9003: old[number % len(old)]}),
@@ -182,10 +182,7 @@ def profile():
     shipped = Path(__file__).parents[2] / "src/catalogue/data/backdrop_profiles.json"
     rows = json.loads(shipped.read_text())["rows"]
     chosen = next(row["profile"] for row in rows if row["code"] == "default")
-    height = 6
-    width = min(round(height * scene.text_ratio()), 64)
-    shape = ["".join("#" if value > 0.45 else "." for value in line) for line in scene.ink(width, height)]
-    return chosen | {"text": {"rows": shape, "height_from": 0.024, "height_to": 0.056, "bottom": 0.4, "minimal_match": 0.5}}
+    return chosen | {"text": scene.template()}
 
 
 def main():

@@ -1,6 +1,6 @@
 //! Measures the photo pre-check on composed pictures: a table for each finding, time and memory.
 //!
-//!     cargo bench --bench photo -- FOLDER [--faults] [--misses]     FOLDER is made by benches/photo/generate.py
+//!     cargo bench --bench photo -- FOLDER [--misses]      FOLDER is made by benches/photo/generate.py
 //!     cargo bench --bench photo -- --cost                           time and peak memory at 2, 8 and 12 megapixels
 //!
 //! `--misses` names every picture that was judged wrongly, with what was measured.

@@ -34,6 +34,14 @@ def text_ratio() -> float:
     return (right - left) / (bottom - top)
 
 
+def template() -> dict:
+    """The text as a backdrop profile describes it."""
+    height = 9
+    drawn = ink(round(height * text_ratio()), height)
+    rows = ["".join("#" if value > 0.66 else "+" if value > 0.33 else "." for value in line) for line in drawn]
+    return {"rows": rows, "height_from": 0.024, "height_to": 0.056, "bottom": 0.4, "minimal_match": 0.5}
+
+
 def smooth_noise(rng, width: int, height: int, cells: int) -> np.ndarray:
     """Noise of low frequency, about -1..1."""
     small = rng.normal(size=(cells + 2, cells + 2)).astype(np.float32)

@@ -64,6 +64,8 @@ pub fn print(folder: &Path, names_misses: bool) {
         Switches::CODES.iter().map(|code| (*code, Default::default())).collect();
     let mut by_person: BTreeMap<String, Share> = BTreeMap::new();
     let (mut strangers, mut copies) = (Vec::new(), Vec::new());
+    let (mut same_person, mut other_person) = (Vec::new(), Vec::new());
+    let mut goods: Vec<(&str, Fingerprint)> = Vec::new();
     for row in &rows {
         let used: Vec<Fingerprint> = row
             .used
@@ -87,6 +89,15 @@ pub fn print(folder: &Path, names_misses: bool) {
             && let Some(nearest) = used.iter().map(|used| used.distance(&seen.fingerprint)).min()
         {
             if row.fault == "good" { &mut strangers } else { &mut copies }.push(nearest);
+        }
+        if row.fault == "good"
+            && let Ok(seen) = examined
+        {
+            for (person, fingerprint) in &goods {
+                let distance = fingerprint.distance(&seen.fingerprint);
+                if *person == row.person { &mut same_person } else { &mut other_person }.push(distance);
+            }
+            goods.push((&row.person, seen.fingerprint));
         }
         let mut is_wrong = false;
         if row.expected.is_empty() {
@@ -138,9 +149,12 @@ pub fn print(folder: &Path, names_misses: bool) {
     println!(
         "\n| fingerprints | pictures | least | 5 % | median | 95 % | greatest |\n|---|---|---|---|---|---|---|"
     );
-    for (name, distances) in
-        [("nearest other picture", &mut strangers), ("copy to its original", &mut copies)]
-    {
+    for (name, distances) in [
+        ("copy to its original", &mut copies),
+        ("good picture to the nearest other one", &mut strangers),
+        ("two pictures from one portrait", &mut same_person),
+        ("two pictures from different portraits", &mut other_person),
+    ] {
         distances.sort_unstable();
         let at = |share: f64| {
             let last = distances.len().saturating_sub(1);

@@ -43,10 +43,10 @@ fn distance() -> String {
     // Lists of PostgreSQL count from 1.
     let word =
         |own: usize, other: usize| format!("bit_count((f.words[{}] # $1[{}])::bit(64))", own + 1, other + 1);
-    let pair = |(own, others): &([usize; 2], [usize; 2])| {
+    let pairs = Fingerprint::PAIRS.iter().map(|(own, others)| {
         own.iter().zip(others).map(|(own, other)| word(*own, *other)).collect::<Vec<_>>().join(" + ")
-    };
-    format!("LEAST({})", Fingerprint::PAIRS.iter().map(pair).collect::<Vec<_>>().join(", "))
+    });
+    format!("LEAST({})", pairs.collect::<Vec<_>>().join(", "))
 }
 
 /// Keeps the fingerprint of a checked photo and finds the nearest earlier one that is close enough to be the same picture,

@@ -13,6 +13,9 @@ const GAP_SHARE: f32 = 0.5;
 /// Columns or rows of which fewer cells than this are background say nothing.
 const MIN_CELLS: usize = 6;
 
+/// A strip without cloth at an edge that is wider than this share of the side is no cropped cloth any more.
+const WIDEST_CROP: f32 = 0.25;
+
 /// An edge that the cloth may have to reach.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Edge {
@@ -73,32 +76,10 @@ impl Backdrop {
 pub(super) fn measure(picture: &Picture, faces: &[Face], profile: &BackdropProfile) -> Backdrop {
     let step = (picture.width.max(picture.height) / CELLS).max(1);
     let (width, height) = (picture.width.div_ceil(step), picture.height.div_ceil(step));
-    let mut hues = Vec::new();
-    let mut raw = vec![false; width * height];
-    for y in 0..height {
-        for x in 0..width {
-            let (hue, saturation, value) = hsv(cell(picture, x, y, step));
-            if profile.is_cloth(hue, saturation, value) {
-                raw[y * width + x] = true;
-                hues.push(hue);
-            }
-        }
-    }
-    let middle = median(hues.clone());
-    let near = hues.iter().filter(|hue| (*hue - middle).abs().min(360.0 - (*hue - middle).abs()) <= SAME_HUE);
-    let evenness = if hues.is_empty() { 0.0 } else { near.count() as f32 / hues.len() as f32 };
+    let colours: Vec<(f32, f32, f32)> =
+        (0..width * height).map(|i| hsv(cell(picture, i % width, i / width, step))).collect();
+    let raw: Vec<bool> = colours.iter().map(|(h, s, v)| profile.is_cloth(*h, *s, *v)).collect();
     let people = People::of(faces, step as f64, width, height);
-    // Ink on the cloth and its seams are closed, so that the cloth's own name does not count against it.
-    let closed = close(&raw, width, height, (width.max(height) / 40).max(1));
-    let (mut background, mut cloth) = (0_usize, 0_usize);
-    for y in 0..height {
-        for x in 0..width {
-            if people.is_background(x, y) {
-                background += 1;
-                cloth += usize::from(closed[y * width + x]);
-            }
-        }
-    }
     let gap = |edge: Edge| {
         let (lines, length) = if edge == Edge::Top { (height, width) } else { (width, people.shoulders) };
         let line = |i: usize| {
@@ -116,14 +97,36 @@ pub(super) fn measure(picture: &Picture, faces: &[Face], profile: &BackdropProfi
             }
             all >= MIN_CELLS && (cloth as f32) < all as f32 * GAP_SHARE
         };
-        (0..lines).take_while(|i| line(*i)).count() as f32 / lines.max(1) as f32
+        (0..lines).take_while(|i| line(*i)).count()
     };
-    let wanted =
-        [(Edge::Left, profile.left_edge), (Edge::Right, profile.right_edge), (Edge::Top, profile.top_edge)];
+    let (left, right, top) = (gap(Edge::Left), gap(Edge::Right), gap(Edge::Top));
+    // A cloth that ends before an edge is cropped, not missing: what lies beyond its end does not count as background.
+    let beyond = |gap: usize, size: usize| if gap as f32 <= size as f32 * WIDEST_CROP { gap } else { 0 };
+    let columns = beyond(left, width)..width - beyond(right, width);
+    // Ink on the cloth and its seams are closed, so that the cloth's own name does not count against it.
+    let closed = close(&raw, width, height, (width.max(height) / 40).max(1));
+    let (mut background, mut cloth, mut hues) = (0_usize, 0_usize, Vec::new());
+    for y in beyond(top, height)..height {
+        for x in columns.clone().filter(|x| people.is_background(*x, y)) {
+            let i = y * width + x;
+            background += 1;
+            cloth += usize::from(closed[i]);
+            hues.extend(raw[i].then_some(colours[i].0));
+        }
+    }
+    let middle = median(hues.clone());
+    let near = hues.iter().filter(|hue| (*hue - middle).abs().min(360.0 - (*hue - middle).abs()) <= SAME_HUE);
+    let evenness = if hues.is_empty() { 0.0 } else { near.count() as f32 / hues.len() as f32 };
+    let share_of = |gap: usize, size: usize| gap as f32 / size.max(1) as f32;
+    let wanted = [
+        (Edge::Left, profile.left_edge, share_of(left, width)),
+        (Edge::Right, profile.right_edge, share_of(right, width)),
+        (Edge::Top, profile.top_edge, share_of(top, height)),
+    ];
     Backdrop {
         share: if background == 0 { 0.0 } else { cloth as f32 / background as f32 },
         evenness,
-        gaps: wanted.iter().filter(|(_, wanted)| *wanted).map(|(edge, _)| (*edge, gap(*edge))).collect(),
+        gaps: wanted.into_iter().filter(|wanted| wanted.1).map(|(edge, _, gap)| (edge, gap)).collect(),
         minimal_share: profile.minimal_share,
         minimal_evenness: profile.minimal_evenness,
         maximal_gap: profile.maximal_gap,

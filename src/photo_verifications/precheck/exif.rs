@@ -121,8 +121,48 @@ fn editor_of_xmp(xmp: &[u8]) -> Option<&'static str> {
     ["CreatorTool", "softwareAgent", "HistorySoftwareAgent"].into_iter().find_map(|name| {
         text.match_indices(name).take(64).find_map(|(at, _)| {
             let rest = &text[at + name.len()..];
-            let value: String = rest.chars().take(80).collect();
-            editor(&value)
+            // An attribute's value or an element's text, up to its end.
+            let value = rest.trim_start_matches(['=', '"', '\'', '>', ' ']);
+            let value = value.split(['"', '\'', '<']).next().unwrap_or_default();
+            editor(&value.chars().take(80).collect::<String>())
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn editors_are_known_by_their_names_and_cameras_are_none() {
+        for (text, name) in [
+            ("Adobe Photoshop 26.1 (Windows)", "Adobe Photoshop"),
+            ("醒图 12.4", "Xingtu"),
+            ("MeituXiuXiu 11.0", "Meitu"),
+            ("GIMP 2.10.38", "GIMP"),
+        ] {
+            assert_eq!(editor(text), Some(name));
+        }
+        for camera in ["17.1.1", "HarmonyOS 4.0", "MediaTek Camera Application", "Pixel 8 HDR+", "V14.0.5.0"]
+        {
+            assert_eq!(editor(camera), None, "{camera}");
+        }
+    }
+
+    #[test]
+    fn an_editor_is_found_in_xmp_where_it_names_the_program_only() {
+        let named = br#"<rdf:Description xmp:CreatorTool="Adobe Photoshop Lightroom 8.1"/>"#;
+        assert_eq!(read(None, Some(named)).editor, Some("Adobe Photoshop"));
+        let mentioned = br#"<rdf:Description xmp:CreatorTool="Pixel 8" xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/"/>"#;
+        assert_eq!(read(None, Some(mentioned)).editor, None);
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_tells_no_date() {
+        assert_eq!(date("2026:11:05 10:20:30"), NaiveDate::from_ymd_opt(2026, 11, 5));
+        for text in ["0000:00:00 00:00:00", "1970:01:01 00:00:00", "2002:12:08 12:00:00", "2026-11", "月", ""]
+        {
+            assert_eq!(date(text), None, "{text}");
+        }
+    }
 }

@@ -1,18 +1,18 @@
 //! A perceptual fingerprint: alike for copies of one picture, different for two pictures before the same cloth.
 //!
-//! The signs of the middle frequencies of the picture (a cosine transform of 32×32 cells), once for the whole and once for
+//! The signs of the middle frequencies of the picture (a cosine transform of 48×48 cells), once for the whole and once for
 //! each of some centred cut-outs, so that a copy whose margins were cut off still meets the original.
 
 use std::f32::consts::PI;
 
 /// Cells of the picture in each direction.
-const CELLS: usize = 32;
+const CELLS: usize = 48;
 /// Frequencies that are used in each direction.
-const FREQUENCIES: usize = 16;
+const FREQUENCIES: usize = 24;
 /// Words of 64 bits for each cut-out.
-const WORDS_EACH: usize = 2;
+const WORDS_EACH: usize = 4;
 /// Share of the picture that is cut off at each side, for each part of the fingerprint.
-const MARGINS: [f32; 5] = [0.0, 0.015, 0.03, 0.045, 0.06];
+const MARGINS: [f32; 6] = [0.0, 0.01, 0.02, 0.03, 0.04, 0.05];
 
 /// The fingerprint of a picture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Fingerprint {
         pairs
     };
     /// Greatest distance at which two pictures are the same one, in bits.
-    pub const MAX_DISTANCE: u32 = 20;
+    pub const MAX_DISTANCE: u32 = 34;
 
     /// As numbers that a database can keep.
     pub fn to_words(&self) -> [i64; Self::WORDS] {
@@ -49,7 +49,7 @@ impl Fingerprint {
         Self(words.map(|word| word as u64))
     }
 
-    /// Bits in which the two differ: the least over the whole of one against the cut-outs of the other, 0 to 128.
+    /// Bits in which the two differ: the least over the whole of one against the cut-outs of the other, 0 to 256.
     pub fn distance(&self, other: &Self) -> u32 {
         let differ = |(own, others): &([usize; WORDS_EACH], [usize; WORDS_EACH])| {
             own.iter().zip(others).map(|(own, others)| (self.0[*own] ^ other.0[*others]).count_ones()).sum()
@@ -120,9 +120,9 @@ impl Sums {
     }
 }
 
-/// The signs of 128 frequencies: those of the triangle nearest to the slow end, without the slowest, which are alike for
+/// The signs of 256 frequencies: those of the triangle nearest to the slow end, without the slowest, which are alike for
 /// everybody who stands in the middle of a cloth.
-fn hash(cells: &[[f32; CELLS]; CELLS]) -> [u64; 2] {
+fn hash(cells: &[[f32; CELLS]; CELLS]) -> [u64; WORDS_EACH] {
     let wave = |k: usize, i: usize| (PI * k as f32 * (2 * i + 1) as f32 / (2 * CELLS) as f32).cos();
     let mut waves = [[0.0; CELLS]; FREQUENCIES];
     for (k, row) in waves.iter_mut().enumerate() {
@@ -136,20 +136,20 @@ fn hash(cells: &[[f32; CELLS]; CELLS]) -> [u64; 2] {
             *value = cells.iter().zip(wave).map(|(cell, wave)| cell * wave).sum();
         }
     }
-    let mut bits = [0_u64; 2];
+    let mut bits = [0_u64; WORDS_EACH];
     let mut n = 0;
     'all: for sum in 3..2 * FREQUENCIES {
-        for v in 0..=sum.min(FREQUENCIES - 1) {
+        for (v, wave) in waves.iter().enumerate().take(sum + 1) {
             let u = sum - v;
             if u >= FREQUENCIES {
                 continue;
             }
-            let strength: f32 = rows.iter().zip(&waves[v]).map(|(row, wave)| row[u] * wave).sum();
+            let strength: f32 = rows.iter().zip(wave).map(|(row, wave)| row[u] * wave).sum();
             if strength > 0.0 {
                 bits[n / 64] |= 1 << (n % 64);
             }
             n += 1;
-            if n == 128 {
+            if n == WORDS_EACH * 64 {
                 break 'all;
             }
         }

@@ -17,14 +17,14 @@ const SPACE_ABOVE: f32 = 0.2;
 /// Least space below the face for neck and shoulders, as a share of the face's height.
 const SPACE_BELOW: f32 = 0.8;
 /// Greatest blur of the face.
-const MAX_BLUR: f32 = 0.62;
+const MAX_BLUR: f32 = 0.56;
 /// Least brightness of the face (luminance) together with [`MIN_LIGHTS`]: a dark skin in good light is no dark picture.
-const MIN_BRIGHTNESS: f32 = 55.0;
+const MIN_BRIGHTNESS: f32 = 45.0;
 /// Least luminance of the brightest parts of the picture.
 const MIN_LIGHTS: f32 = 110.0;
 /// Greatest brightness of the face (luminance).
 const MAX_BRIGHTNESS: f32 = 225.0;
-/// Greatest share of the face at the upper end of luminance.
+/// Greatest share of the face whose brightest channel is at the upper end.
 const MAX_CLIPPED: f32 = 0.2;
 /// Least share of red or blue in the top.
 const COLOUR_SHARE: f32 = 0.3;
@@ -202,8 +202,8 @@ fn reuse(seen: &Examination, context: &Context<'_>, list: &mut List<'_>) {
 fn quality(seen: &Examination, list: &mut List<'_>) {
     let quality = &seen.quality;
     let region = seen.faces.first().map(|face| face.region);
-    if let Some(blur) = quality.blur.filter(|blur| *blur > MAX_BLUR) {
-        list.add(super::BLURRED, Some(format!("{blur:.2}")), Some(format!("≤ {MAX_BLUR}")), region);
+    if quality.blur > MAX_BLUR {
+        list.add(super::BLURRED, Some(format!("{:.2}", quality.blur)), Some(format!("≤ {MAX_BLUR}")), region);
     }
     let told = if quality.brightness < MIN_BRIGHTNESS && quality.lights < MIN_LIGHTS {
         Some((format!("{:.0}", quality.brightness), format!("≥ {MIN_BRIGHTNESS}")))

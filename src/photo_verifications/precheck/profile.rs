@@ -49,7 +49,8 @@ pub struct BackdropProfile {
 #[schema(as = BackdropText)]
 #[serde(deny_unknown_fields)]
 pub struct TextTemplate {
-    /// Rows of the shape, all of one length (at most 64 signs, at most 32 rows): `#` is ink, `.` is cloth. It must differ
+    /// Rows of the shape, all of one length (8 to 128 signs, 4 to 32 rows): `#` is ink, `+` its rim, `.` is cloth. It must
+    /// differ
     /// from its mirror image.
     #[schema(min_items = 4, max_items = 32)]
     pub rows: Vec<String>,
@@ -112,17 +113,22 @@ impl BackdropProfile {
 }
 
 impl TextTemplate {
+    /// How much ink a sign stands for, 0 to 1.
+    pub(super) fn ink_of(sign: u8) -> f32 {
+        match sign {
+            b'#' => 1.0,
+            b'+' => 0.5,
+            _ => 0.0,
+        }
+    }
+
     fn validate(&self) -> Result<(), String> {
         let width = self.rows.first().map_or(0, |row| row.len());
-        if !(8..=64).contains(&width) || !(4..=32).contains(&self.rows.len()) {
-            return Err("text.rows: 4 to 32 rows of 8 to 64 signs".to_owned());
+        if !(8..=128).contains(&width) || !(4..=32).contains(&self.rows.len()) {
+            return Err("text.rows: 4 to 32 rows of 8 to 128 signs".to_owned());
         }
-        if self
-            .rows
-            .iter()
-            .any(|row| row.len() != width || row.bytes().any(|sign| sign != b'#' && sign != b'.'))
-        {
-            return Err("text.rows: rows of one length made of # and .".to_owned());
+        if self.rows.iter().any(|row| row.len() != width || row.bytes().any(|sign| !b"#+.".contains(&sign))) {
+            return Err("text.rows: rows of one length made of #, + and .".to_owned());
         }
         if self.rows.iter().all(|row| row.bytes().eq(row.bytes().rev())) {
             return Err("text.rows: the shape does not differ from its mirror image".to_owned());

@@ -6,28 +6,37 @@ use super::picture::{Picture, Rect};
 /// How sharp and how bright the picture is.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quality {
-    /// Blur of the face by comparison with itself blurred once more (Crété-Roffet et al., 2007): 0 sharp to 1 smooth. None
-    /// without a face.
-    pub blur: Option<f32>,
+    /// Blur of the face, or of the middle of the picture when there is no face, by comparison with itself blurred once more
+    /// (Crété-Roffet et al., 2007): 0 sharp to 1 smooth.
+    pub blur: f32,
     /// Mean luminance of the face, or of the picture when there is no face, 0 to 255.
     pub brightness: f32,
     /// Luminance that 95 of 100 pixels of the whole picture do not exceed, 0 to 255.
     pub lights: f32,
-    /// Share of pixels of the face, or of the picture when there is no face, that are at the upper end (luminance ≥ 250).
+    /// Share of pixels of the face, or of the picture when there is no face, that are at the upper end: their brightest
+    /// channel is 250 or more.
     pub clipped: f32,
 }
 
 /// Measures the picture.
 pub(super) fn measure(picture: &Picture, grey: &[u8], face: Option<&Face>) -> Quality {
     let whole = Rect { x0: 0, y0: 0, x1: picture.width, y1: picture.height };
+    let middle = Rect {
+        x0: picture.width / 5,
+        y0: picture.height / 10,
+        x1: picture.width - picture.width / 5,
+        y1: picture.height - picture.height / 10,
+    };
     let rect = face.map_or(whole, |face| face.rect);
     let pixels: Vec<u8> = rect.points(1).map(|(x, y)| grey[y * picture.width + x]).collect();
     let count = pixels.len().max(1) as f32;
     Quality {
-        blur: face.map(|face| blur(picture.width, grey, face.rect)),
+        blur: blur(picture.width, grey, face.map_or(middle, |face| face.rect)),
         brightness: pixels.iter().map(|p| f32::from(*p)).sum::<f32>() / count,
         lights: percentile(grey, 0.95),
-        clipped: pixels.iter().filter(|p| **p >= 250).count() as f32 / count,
+        clipped: rect.points(1).filter(|(x, y)| picture.at(*x, *y).into_iter().any(|p| p >= 250)).count()
+            as f32
+            / count,
     }
 }
 

@@ -130,6 +130,27 @@ fn a_wall_beside_the_cloth_is_named_with_its_edge() {
 }
 
 #[test]
+fn the_text_is_judged_only_with_its_template() {
+    let template = serde_json::from_slice(photo!("text-template.json")).unwrap();
+    let profile = BackdropProfile { text: Some(template), ..BackdropProfile::shipped().clone() };
+    assert_eq!(profile.validate(), Ok(()));
+    let look = |bytes: &[u8], profile: &BackdropProfile| {
+        let found = with(&[], false, |context| check(bytes, "image/jpeg", profile, context));
+        found.into_iter().map(|finding| finding.code).collect::<Vec<_>>()
+    };
+    let good = image::load_from_memory(GOOD).unwrap();
+    let mirrored = jpeg(&good.fliph());
+    assert_eq!(look(GOOD, &profile), [""; 0]);
+    assert_eq!(look(&mirrored, &profile), [MIRRORED]);
+    assert_eq!(look(&mirrored, BackdropProfile::shipped()), [""; 0]);
+    // A cloth without its text.
+    let mut blank = good.to_rgb8();
+    let cloth = *blank.get_pixel(20, 20);
+    blank.enumerate_pixels_mut().filter(|(_, y, _)| *y < 90).for_each(|(_, _, pixel)| *pixel = cloth);
+    assert_eq!(look(&jpeg(&image::DynamicImage::ImageRgb8(blank)), &profile), [TEXT_UNCLEAR]);
+}
+
+#[test]
 fn a_copy_is_a_reuse_and_another_photo_of_the_same_person_is_none() {
     let used = [seen(GOOD).fingerprint];
     let good = image::load_from_memory(GOOD).unwrap();

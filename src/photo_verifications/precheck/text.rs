@@ -18,7 +18,7 @@ pub struct TextMatch {
 }
 
 /// Factor between the sizes that are tried.
-const SIZE_STEP: f32 = 1.12;
+const SIZE_STEP: f32 = 1.05;
 /// Least spread of the ink channel in a window that may hold text, in steps of 0 to 255.
 const MIN_SPREAD: f32 = 12.0;
 
@@ -60,8 +60,7 @@ struct Shape {
 impl Shape {
     fn of(template: &TextTemplate) -> Self {
         let width = template.rows.first().map_or(0, |row| row.len());
-        let ink =
-            template.rows.iter().flat_map(|row| row.bytes().map(|sign| f32::from(u8::from(sign == b'#'))));
+        let ink = template.rows.iter().flat_map(|row| row.bytes().map(TextTemplate::ink_of));
         let mut values: Vec<f32> = ink.collect();
         let mean = values.iter().sum::<f32>() / values.len().max(1) as f32;
         values.iter_mut().for_each(|value| *value -= mean);
@@ -118,30 +117,46 @@ impl Ink {
         if self.width < shape.width || self.height < shape.height {
             return;
         }
-        let count = (shape.width * shape.height) as f32;
+        let count = (shape.width * shape.height) as f64;
+        let sums = self.sums(f64::from);
+        let squares = self.sums(|value| f64::from(value) * f64::from(value));
         for y in 0..=self.height - shape.height {
             for x in 0..=self.width - shape.width {
-                let rows = (y..y + shape.height).map(|y| {
-                    let start = y * self.width + x;
-                    &self.values[start..start + shape.width]
-                });
-                let (mut sum, mut squares, mut upright, mut mirrored) = (0.0_f32, 0.0_f32, 0.0_f32, 0.0_f32);
+                let of = |sums: &[f64]| {
+                    let at = |x: usize, y: usize| sums[y * (self.width + 1) + x];
+                    let (right, bottom) = (x + shape.width, y + shape.height);
+                    (at(right, bottom) - at(x, bottom) - at(right, y) + at(x, y)) / count
+                };
+                let spread = (of(&squares) - of(&sums).powi(2)).max(0.0).sqrt() as f32;
+                if spread < MIN_SPREAD {
+                    continue;
+                }
+                let (mut upright, mut mirrored) = (0.0_f32, 0.0_f32);
                 let shapes =
                     shape.values.chunks_exact(shape.width).zip(mirror.values.chunks_exact(shape.width));
-                for (row, (plain, turned)) in rows.zip(shapes) {
-                    for ((value, plain), turned) in row.iter().zip(plain).zip(turned) {
-                        sum += value;
-                        squares += value * value;
-                        upright += value * plain;
-                        mirrored += value * turned;
-                    }
+                for (row, (plain, turned)) in (y..y + shape.height).zip(shapes) {
+                    let start = row * self.width + x;
+                    let row = &self.values[start..start + shape.width];
+                    upright += row.iter().zip(plain).map(|(value, ink)| value * ink).sum::<f32>();
+                    mirrored += row.iter().zip(turned).map(|(value, ink)| value * ink).sum::<f32>();
                 }
-                let spread = (squares / count - (sum / count).powi(2)).max(0.0).sqrt();
-                if spread >= MIN_SPREAD {
-                    let length = spread * count.sqrt();
-                    tell(upright / length, mirrored / length, x, y);
-                }
+                let length = spread * (count as f32).sqrt();
+                tell(upright / length, mirrored / length, x, y);
             }
         }
+    }
+
+    /// Sums of everything above and to the left of a point.
+    fn sums(&self, of: impl Fn(f32) -> f64) -> Vec<f64> {
+        let stride = self.width + 1;
+        let mut sums = vec![0.0; stride * (self.height + 1)];
+        for y in 0..self.height {
+            let mut row = 0.0;
+            for x in 0..self.width {
+                row += of(self.values[y * self.width + x]);
+                sums[(y + 1) * stride + x + 1] = sums[y * stride + x + 1] + row;
+            }
+        }
+        sums
     }
 }

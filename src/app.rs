@@ -113,7 +113,7 @@ pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
         waker: Waker::default(),
         mailer: external::email::from_config(&config.mail, &config.data_dir)?,
         sms: external::sms::for_mode(config.mode, &db),
-        bureau: external::bureau::for_setting(config.bureau_gateway),
+        bureau: external::bureau::for_setting(config.bureau_gateway, config.miit.as_ref())?,
         db,
         config,
     }))

@@ -181,6 +181,9 @@ operations! {
     DecideBureauSubmission "decideBureauSubmission" "bureau:decide" [BureauOperator];
     RestartBureauStep "restartBureauStep" "bureau:decide" [BureauOperator];
     GiveUpBureauSubmission "giveUpBureauSubmission" "bureau:decide" [BureauOperator];
+    GetBureauFiledStatus "getBureauFiledStatus" "bureau:read" [BureauOperator];
+    ListBureauResults "listBureauResults" "bureau:read" [BureauOperator];
+    ResolveBureauResult "resolveBureauResult" "bureau:decide" [BureauOperator];
     ListBureaus "listBureaus" "bureau:read" [BureauOperator, Admin];
     GetBureau "getBureau" "bureau:read" [BureauOperator, Admin];
     PauseBureau "pauseBureau" "bureau:pause" [BureauOperator, Admin];

@@ -283,6 +283,7 @@ fn decision(body: BureauDecision) -> ApiResult<Decision> {
     Ok(Decision {
         verdict: Verdict {
             external_reference: reference(body.external_reference)?,
+            data_sequence: None,
             order_no: body.order_no,
             icp_number: body.icp_number,
             is_approved,

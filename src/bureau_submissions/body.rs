@@ -108,6 +108,9 @@ pub struct BureauSubmission {
     pub accepted_at: Option<DateTime<Utc>>,
     /// Number of the accepted package, continuous per bureau.
     pub sequence_no: Option<i64>,
+    /// Number of the file at the ministry's interface, continuous per provider; null while there is none, and with other
+    /// gateways.
+    pub data_sequence: Option<i64>,
     /// The bureau's own number of the package.
     pub external_reference: Option<String>,
     /// The bureau decides by then; null until its review starts.
@@ -321,6 +324,7 @@ pub fn submission(
         sent_at: submission.sent_at,
         accepted_at: submission.accepted_at,
         sequence_no: submission.sequence_no,
+        data_sequence: submission.data_sequence,
         external_reference: submission.external_reference,
         bureau_due_at: submission.bureau_due_at,
         bureau_due_is_provisional: submission.bureau_due_is_provisional,

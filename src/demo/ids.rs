@@ -64,6 +64,8 @@ kinds! {
     session = 25;
     /// Contents.
     content = 26;
+    /// Results of bureaus that could not be applied.
+    bureau_result = 27;
 }
 
 #[cfg(test)]

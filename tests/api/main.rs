@@ -9,6 +9,7 @@ mod authorization;
 mod backdrop;
 mod bad_input;
 mod bureau;
+mod bureau_miit;
 mod catalogue;
 mod crash;
 mod diagram;

@@ -98,6 +98,11 @@ impl Cluster {
         (name, url)
     }
 
+    /// How a database of this name is reached.
+    pub fn url(&self, name: &str) -> SecretString {
+        (self.urls)(name)
+    }
+
     /// An empty database, for tests of migrations.
     pub fn create_empty_database(&self) -> (String, SecretString) {
         let name = format!("test_{}", self.next.fetch_add(1, Ordering::Relaxed));

@@ -5,7 +5,9 @@ mod app;
 mod client;
 mod cluster;
 pub mod files;
+pub mod http_server;
 pub mod make;
+pub mod miit;
 pub mod smtp;
 
 pub use app::TestApp;

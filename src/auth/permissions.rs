@@ -153,6 +153,8 @@ operations! {
     CancelBackdropShipment "cancelBackdropShipment" "shipments:write" [Applicant, Partner, Logistics];
     ListBackdropShipments "listBackdropShipments" "shipments:read" [Logistics];
     GetShippingLabel "getShippingLabel" "shipments:handle" [Logistics];
+    ExportShippingLabels "exportShippingLabels" "shipments:handle" [Logistics];
+    ShipBackdropShipments "shipBackdropShipments" "shipments:handle" [Logistics];
     PackBackdropShipment "packBackdropShipment" "shipments:handle" [Logistics];
     ShipBackdropShipment "shipBackdropShipment" "shipments:handle" [Logistics];
     AddTrackingEvent "addTrackingEvent" "shipments:handle" [Logistics];
@@ -181,6 +183,7 @@ operations! {
     DecideBureauSubmission "decideBureauSubmission" "bureau:decide" [BureauOperator];
     RestartBureauStep "restartBureauStep" "bureau:decide" [BureauOperator];
     GiveUpBureauSubmission "giveUpBureauSubmission" "bureau:decide" [BureauOperator];
+    DecideBureauSubmissions "decideBureauSubmissions" "bureau:decide" [BureauOperator];
     GetBureauFiledStatus "getBureauFiledStatus" "bureau:read" [BureauOperator];
     ListBureauResults "listBureauResults" "bureau:read" [BureauOperator];
     ResolveBureauResult "resolveBureauResult" "bureau:decide" [BureauOperator];

@@ -8,6 +8,8 @@
 mod api;
 mod body;
 mod handling;
+mod labels;
+mod many;
 mod model;
 mod rules;
 mod steps;
@@ -19,6 +21,9 @@ pub use model::{cancel_unshipped, has_open};
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
     cfg.service(api::create_backdrop_shipment)
         .service(api::list_filing_backdrop_shipments)
+        // Before the addresses with an id.
+        .service(labels::export_shipping_labels)
+        .service(many::ship_backdrop_shipments)
         .service(api::get_backdrop_shipment)
         .service(api::update_backdrop_shipment)
         .service(api::cancel_backdrop_shipment)

@@ -239,7 +239,7 @@ pub async fn decide_bureau_submission(
 }
 
 /// Every fault of what was entered, at once.
-fn decision(body: BureauDecision) -> ApiResult<Decision> {
+pub(super) fn decision(body: BureauDecision) -> ApiResult<Decision> {
     let mut faults = Vec::new();
     let mut fault = |pointer: String, code: &str, zh: &str, en: &str| {
         faults.push(FieldError::new(Place::Pointer(pointer), code, Bilingual::new(zh, en)));

@@ -17,6 +17,7 @@ mod downloads;
 pub mod jobs;
 mod lane;
 mod lane_send;
+mod many;
 mod model;
 mod package;
 mod results;
@@ -37,6 +38,7 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
         .service(answers::accept_bureau_submission)
         .service(answers::confirm_bureau_sms)
         .service(answers::decide_bureau_submission)
+        .service(many::decide_bureau_submissions)
         .service(api::restart_bureau_step)
         .service(api::give_up_bureau_submission)
         .service(results::get_bureau_filed_status)

@@ -13,7 +13,9 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi, oauth};
 
 use crate::auth::{SessionCache, TokenKeys};
 use crate::config::{Config, Secrets, StorageConfig, WorkerMode};
-use crate::external::{bureau::BureauGateway, email::Mailer, sms::SmsSender, storage::Storage};
+use crate::external::{
+    bureau::BureauGateway, carrier::CarrierTracker, email::Mailer, sms::SmsSender, storage::Storage,
+};
 use crate::kernel::jobs::{Registry, Waker, Worker};
 use crate::kernel::pii::{self, Keyring};
 use crate::kernel::{clock::Clock, db::Db, envelope, json::BodySchemas, rate_limit::RateLimit};
@@ -49,6 +51,8 @@ pub struct Parts {
     pub sms: Arc<dyn SmsSender>,
     /// Carries packages to the bureau.
     pub bureau: Arc<dyn BureauGateway>,
+    /// Follows parcels; none without a key.
+    pub carrier: Option<Arc<dyn CarrierTracker>>,
     /// Signs and reads access tokens.
     pub tokens: TokenKeys,
     /// Sessions verified a moment ago.
@@ -114,6 +118,7 @@ pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
         mailer: external::email::from_config(&config.mail, &config.data_dir)?,
         sms: external::sms::for_mode(config.mode, &db),
         bureau: external::bureau::for_setting(config.bureau_gateway, config.miit.as_ref())?,
+        carrier: external::carrier::from_config(config.kuaidi100.as_ref())?,
         db,
         config,
     }))

@@ -13,10 +13,12 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+mod carrier;
 mod keys;
 mod miit;
 mod network;
 
+pub use carrier::Kuaidi100Config;
 pub use keys::{JwtKey, PiiKey, SecretBytes, Secrets};
 pub use miit::MiitConfig;
 pub use network::IpRange;
@@ -45,6 +47,8 @@ pub struct Config {
     pub bureau_gateway: BureauGateway,
     /// The ministry's interface; `None` unless it is the gateway.
     pub miit: Option<MiitConfig>,
+    /// Who tells where parcels are; `None` means: logistics enters it by hand.
+    pub kuaidi100: Option<Kuaidi100Config>,
     /// `host:port` of ClamAV's daemon, which looks at every upload; `None` means: no scanner.
     pub clamav_addr: Option<String>,
     /// Whether `serve` also runs the jobs.
@@ -346,6 +350,7 @@ fn read_all(r: &Reader) -> Config {
         },
         bureau_gateway,
         miit: miit::read(r, bureau_gateway == BureauGateway::Miit),
+        kuaidi100: carrier::read(r),
         clamav_addr: r.parsed("CLAMAV_ADDR", network::host_and_port),
         worker: r
             .choice("WORKER", &[("inline", WorkerMode::Inline), ("off", WorkerMode::Off)])

@@ -77,6 +77,7 @@ diesel::table! {
         closed_at -> Nullable<Timestamptz>,
         version -> Int4,
         updated_at -> Timestamptz,
+        tracked_at -> Nullable<Timestamptz>,
     }
 }
 

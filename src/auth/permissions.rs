@@ -153,6 +153,7 @@ operations! {
     CancelBackdropShipment "cancelBackdropShipment" "shipments:write" [Applicant, Partner, Logistics];
     ListBackdropShipments "listBackdropShipments" "shipments:read" [Logistics];
     GetShippingLabel "getShippingLabel" "shipments:handle" [Logistics];
+    ReceiveCarrierPush "receiveCarrierPush" "" [];
     ExportShippingLabels "exportShippingLabels" "shipments:handle" [Logistics];
     ShipBackdropShipments "shipBackdropShipments" "shipments:handle" [Logistics];
     PackBackdropShipment "packBackdropShipment" "shipments:handle" [Logistics];

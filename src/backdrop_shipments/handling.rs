@@ -11,7 +11,7 @@ use super::body::ShipmentBody;
 use super::model::{self, Changes, Filter, NewTrackingEvent, Shipment};
 use super::rules::{Hand, Step};
 use super::steps::{self, Asked};
-use super::{ReturnFault, ShipmentState, TrackerStatus};
+use super::{ReturnFault, ShipmentState, TrackerStatus, tracking};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, op};
@@ -291,7 +291,9 @@ pub(super) fn ship(
         tracker_status: Some(TrackerStatus::Pending),
         ..Changes::default()
     };
-    Ok(model::update(conn, now, shipment.id, changes)?)
+    let shipped = model::update(conn, now, shipment.id, changes)?;
+    tracking::enqueue(conn, now, &shipped)?;
+    Ok(shipped)
 }
 
 fn ensure_live(filing: &filings::Filing) -> ApiResult<()> {

@@ -562,7 +562,7 @@ pub fn enqueue_dispatch(
     Ok(jobs::enqueue(conn, now, job.once(format!("bureau.dispatch/{id}/{version}")))?)
 }
 
-/// Has the submission sent at a time, whatever other job for it waits or is just ending.
+/// Has the submission sent by a time, even if a job for it is just ending.
 ///
 /// # Errors
 /// When the database fails.
@@ -572,8 +572,11 @@ pub fn enqueue_later(
     at: DateTime<Utc>,
     id: SubmissionId,
 ) -> ApiResult<()> {
-    let job = NewJob::new("bureau.dispatch", json!({ "submission_id": id }));
-    Ok(jobs::enqueue(conn, now, job.at(at))?)
+    let payload = json!({ "submission_id": id });
+    if jobs::is_pending(conn, "bureau.dispatch", &payload, at)? {
+        return Ok(());
+    }
+    Ok(jobs::enqueue(conn, now, NewJob::new("bureau.dispatch", payload).at(at))?)
 }
 
 /// 409 unless the step is possible now.

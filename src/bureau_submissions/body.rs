@@ -221,6 +221,8 @@ pub struct ProvincialBureau {
     pub paused_at: Option<DateTime<Utc>>,
     /// Why; applicants see it.
     pub pause_reason: Option<String>,
+    /// What stopped the gateway, if it was the gateway itself that paused; for operators only.
+    pub gateway_error: Option<String>,
     /// Number of the last accepted package.
     pub last_sequence_no: i64,
     /// Rises with every change.
@@ -381,9 +383,11 @@ pub fn current(conn: &mut PgConnection, filing: FilingId, locale: Locale) -> Que
     }))
 }
 
-/// A bureau as it is shown.
-pub fn bureau(row: Bureau, locale: Locale) -> ProvincialBureau {
+/// A bureau as it is shown; `stop_reason` is the gateway's, if it stands still.
+pub fn bureau(row: Bureau, stop_reason: Option<&str>, locale: Locale) -> ProvincialBureau {
+    let is_stopped = row.paused_at.is_some() && row.paused_by.is_none();
     ProvincialBureau {
+        gateway_error: stop_reason.filter(|_| is_stopped).map(str::to_owned),
         name: locale.pick(&row.name_zh, &row.name_en).to_owned(),
         code: row.code,
         is_paused: row.paused_at.is_some(),

@@ -39,8 +39,8 @@ pub struct BureauPause {
 #[get("/v1/bureaus")]
 pub async fn list_bureaus(app: web::Data<App>, caller: Allowed<op::ListBureaus>) -> ApiResult<Reply> {
     let locale = caller.locale;
-    let rows = app.db.run(|conn| Ok(model::bureaus_all(conn)?)).await?;
-    let items = rows.into_iter().map(|row| body::bureau(row, locale)).collect();
+    let (rows, stop) = app.db.run(|conn| Ok((model::bureaus_all(conn)?, lane::stop_reason(conn)?))).await?;
+    let items = rows.into_iter().map(|row| body::bureau(row, stop.as_deref(), locale)).collect();
     Reply::ok(&BureauPage { items, next_cursor: None, has_more: false })
 }
 
@@ -56,13 +56,19 @@ pub async fn get_bureau(
     caller: Allowed<op::GetBureau>,
     code: Path<String>,
 ) -> ApiResult<Reply> {
-    let row = app.db.run(move |conn| Ok(model::bureau(conn, &code.0)?)).await?;
-    reply(row, &caller)
+    let caller = caller.caller;
+    app.db
+        .run(move |conn| {
+            let row = model::bureau(conn, &code.0)?;
+            reply(conn, row, &caller)
+        })
+        .await
 }
 
-fn reply(row: model::Bureau, caller: &Caller) -> ApiResult<Reply> {
+fn reply(conn: &mut PgConnection, row: model::Bureau, caller: &Caller) -> ApiResult<Reply> {
     let tag = etag::etag(row.version, caller.view(), caller.locale);
-    Ok(Reply::ok(&body::bureau(row, caller.locale))?.etag(tag))
+    let stop = lane::stop_reason(conn)?;
+    Ok(Reply::ok(&body::bureau(row, stop.as_deref(), caller.locale))?.etag(tag))
 }
 
 /// Pause a bureau
@@ -161,7 +167,7 @@ async fn change(
                 let deed = Deed::new(action, "bureau", None)
                     .details(json!({ "bureau_code": code, "bureau_codes": codes }));
                 audit::record(conn, now, &Actor::from(&caller), deed)?;
-                reply(row, &caller)
+                reply(conn, row, &caller)
             },
         )
         .await?;

@@ -113,14 +113,14 @@ async fn take(app: &App, code: &str, file: Inbound) -> anyhow::Result<()> {
 }
 
 /// The submission that a result is about: by the number of the file where the bureau repeats it, else the latest of the
-/// order.
+/// order that may be there.
 fn find(conn: &mut PgConnection, code: &str, verdict: &Verdict) -> ApiResult<Option<SubmissionId>> {
     if let Some(number) = verdict.data_sequence
         && let Some(id) = lane::owner(conn, code, number)?
     {
         return Ok(Some(id));
     }
-    Ok(model::latest_of_order(conn, &verdict.order_no)?)
+    Ok(model::latest_sent_of_order(conn, &verdict.order_no)?)
 }
 
 /// Keeps what cannot be applied, once, and calls an operator.

@@ -205,7 +205,7 @@ pub fn release(conn: &mut PgConnection, now: DateTime<Utc>, submission: &Submiss
 /// Has the next one sent: nobody else would.
 fn wake_next(conn: &mut PgConnection, now: DateTime<Utc>, done: SubmissionId) -> ApiResult<()> {
     if let Some(next) = first_queued(conn, Some(done))? {
-        // Not deduplicated: a job of its own may just be ending that has seen the lane held.
+        // A job of its own may just be ending that has seen the lane held.
         apply::enqueue_later(conn, now, now, next)?;
     }
     Ok(())
@@ -358,6 +358,16 @@ pub fn stop(
     let deed = Deed::new("bureau.paused", "bureau", None)
         .details(json!({ "lane": code, "reason": reason, "bureau_codes": paused }));
     Ok(audit::record(conn, now, &Actor::system(), deed)?)
+}
+
+/// Why a lane stands still, for operators.
+pub fn stop_reason(conn: &mut PgConnection) -> QueryResult<Option<String>> {
+    let reason: Option<Option<String>> = lanes::table
+        .filter(lanes::stopped_at.is_not_null())
+        .select(lanes::stop_reason)
+        .first(conn)
+        .optional()?;
+    Ok(reason.flatten())
 }
 
 /// Bureaus that [`stop`] paused: no person did.

@@ -73,7 +73,7 @@ async fn submit(app: &App, id: SubmissionId) -> Sent {
 }
 
 fn begin(conn: &mut PgConnection, now: DateTime<Utc>, code: &str, id: SubmissionId) -> ApiResult<Next> {
-    let (filing, submission) = model::lock(conn, id)?;
+    let (_, submission) = model::lock(conn, id)?;
     if lane::is_stopped(conn, code)? {
         return Ok(Next::Nothing);
     }
@@ -89,16 +89,7 @@ fn begin(conn: &mut PgConnection, now: DateTime<Utc>, code: &str, id: Submission
             Turn::Ask => Ok(Next::Ask),
             Turn::Resend(missing) => Ok(Next::Resend(missing)),
             Turn::Yours(number) => {
-                let attempt_no = submission.attempt_no + 1;
-                let changes = Changes {
-                    state: Some(SubmissionState::Sending),
-                    attempt_no: Some(attempt_no),
-                    sent_at: Some(now),
-                    ..Changes::default()
-                };
-                model::update(conn, now, id, changes)?;
-                filings::touch(conn, now, filing.id)?;
-                Ok(Next::Send { attempt_no, number })
+                Ok(Next::Send { attempt_no: send::start(conn, now, &submission)?, number })
             }
         },
         SubmissionState::Sending if !is_cut_off => Ok(Next::UnderWay),

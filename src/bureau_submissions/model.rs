@@ -145,6 +145,8 @@ pub struct Bureau {
     pub name_en: String,
     pub paused_at: Option<DateTime<Utc>>,
     pub pause_reason: Option<String>,
+    /// Nobody while it is paused: the gateway has stopped.
+    pub paused_by: Option<UserId>,
     pub last_sequence_no: i64,
     pub version: i32,
 }
@@ -530,11 +532,16 @@ pub fn unresolved(
         .load(conn)
 }
 
-/// The latest submission of an order.
-pub fn latest_of_order(conn: &mut PgConnection, order_no: &str) -> QueryResult<Option<SubmissionId>> {
+/// The latest submission of an order that is or may be at the bureau: one that still waits here cannot have been decided.
+pub fn latest_sent_of_order(conn: &mut PgConnection, order_no: &str) -> QueryResult<Option<SubmissionId>> {
     submissions::table
         .inner_join(filings_table::table)
         .filter(filings_table::order_no.eq(order_no))
+        .filter(
+            submissions::accepted_at
+                .is_not_null()
+                .or(submissions::state.eq_any([SubmissionState::Sending, SubmissionState::Unconfirmed])),
+        )
         .order((submissions::queued_at.desc(), submissions::id.desc()))
         .select(submissions::id)
         .first(conn)

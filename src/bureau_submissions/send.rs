@@ -75,18 +75,7 @@ fn begin(conn: &mut PgConnection, now: DateTime<Utc>, id: SubmissionId) -> ApiRe
     match submission.state {
         // A paused bureau gets nothing and is asked nothing; resuming it enqueues this again.
         SubmissionState::Queued | SubmissionState::Unconfirmed if is_paused => Ok(Next::Nothing),
-        SubmissionState::Queued => {
-            let attempt_no = submission.attempt_no + 1;
-            let changes = Changes {
-                state: Some(SubmissionState::Sending),
-                attempt_no: Some(attempt_no),
-                sent_at: Some(now),
-                ..Changes::default()
-            };
-            model::update(conn, now, id, changes)?;
-            filings::touch(conn, now, filing.id)?;
-            Ok(Next::Send { attempt_no })
-        }
+        SubmissionState::Queued => Ok(Next::Send { attempt_no: start(conn, now, &submission)? }),
         SubmissionState::Sending if submission.sent_at.is_some_and(|at| now - at < longest_attempt()) => {
             Ok(Next::Wait)
         }
@@ -97,6 +86,20 @@ fn begin(conn: &mut PgConnection, now: DateTime<Utc>, id: SubmissionId) -> ApiRe
         SubmissionState::Unconfirmed => Ok(Next::Ask { order_no: filing.order_no }),
         _ => Ok(Next::Nothing),
     }
+}
+
+/// Marks a locked submission as being sent. The number of the attempt.
+pub fn start(conn: &mut PgConnection, now: DateTime<Utc>, submission: &Submission) -> ApiResult<i32> {
+    let attempt_no = submission.attempt_no + 1;
+    let changes = Changes {
+        state: Some(SubmissionState::Sending),
+        attempt_no: Some(attempt_no),
+        sent_at: Some(now),
+        ..Changes::default()
+    };
+    model::update(conn, now, submission.id, changes)?;
+    filings::touch(conn, now, submission.filing_id)?;
+    Ok(attempt_no)
 }
 
 /// Whether a locked submission's file arrived is not known.

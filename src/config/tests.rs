@@ -207,6 +207,19 @@ fn the_ministrys_gateway_names_everything_that_it_lacks_at_once() {
 }
 
 #[test]
+fn parcels_are_followed_with_a_whole_account_or_not_at_all() {
+    assert!(load_production(&[]).unwrap().kuaidi100.is_none());
+    let found = load_production(&[("KUAIDI100_KEY", "k3y-k3y")]).unwrap_err();
+    assert!(found.faults[0].starts_with("KUAIDI100_CUSTOMER: missing"), "{found}");
+    assert!(found.faults[1].starts_with("KUAIDI100_SALT: missing"), "{found}");
+    let all = [("KUAIDI100_KEY", "k3y-k3y"), ("KUAIDI100_CUSTOMER", "c"), ("KUAIDI100_SALT", "s4lt-s4lt")];
+    let config = load_production(&all).unwrap();
+    assert_eq!(config.kuaidi100.as_ref().unwrap().url, "https://poll.kuaidi100.com");
+    let printed = format!("{config:?}");
+    assert!(!printed.contains("k3y-k3y") && !printed.contains("s4lt-s4lt"), "{printed}");
+}
+
+#[test]
 fn keys_are_not_printed() {
     let printed = format!("{:?}", load_production(&[]).unwrap());
     assert!(!printed.contains("secret@") && !printed.contains("0123456789"), "{printed}");

@@ -203,6 +203,7 @@ fn the_address_is_corrected_until_it_is_packed_and_the_number_while_it_travels()
         logistics.patch(&path, json!({ "phone": "13900139000" })).expect_status(422).faults(),
         ["/phone not_editable"]
     );
+    app.run_jobs();
 }
 
 #[test]

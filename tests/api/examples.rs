@@ -10,8 +10,14 @@ use crate::document::operations;
 use crate::support::{Response, TestApp};
 
 /// Their examples cannot hold the secret that a mail or an earlier reply carries: they answer a documented refusal.
-const NEEDS_A_SECRET: [&str; 5] =
-    ["refreshSession", "logout", "confirmPasswordReset", "confirmContact", "issueToken"];
+const NEEDS_A_SECRET: [&str; 6] = [
+    "refreshSession",
+    "logout",
+    "confirmPasswordReset",
+    "confirmContact",
+    "issueToken",
+    "receiveCarrierPush",
+];
 /// End the session or the log-in of the user whose example it is: they come last.
 const LAST: [&str; 2] = ["changePassword", "disableUser"];
 

@@ -10,6 +10,7 @@ mod backdrop;
 mod bad_input;
 mod bureau;
 mod bureau_miit;
+mod carrier;
 mod catalogue;
 mod crash;
 mod diagram;

@@ -6,6 +6,7 @@ mod client;
 mod cluster;
 pub mod files;
 pub mod http_server;
+pub mod kuaidi;
 pub mod make;
 pub mod miit;
 pub mod smtp;

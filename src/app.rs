@@ -14,7 +14,9 @@ use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi, oauth};
 use crate::auth::{SessionCache, TokenKeys};
 use crate::config::{Config, Secrets, StorageConfig, WorkerMode};
 use crate::external::web::{self as receivers, WebClient};
-use crate::external::{bureau::BureauGateway, email::Mailer, sms::SmsSender, storage::Storage};
+use crate::external::{
+    bureau::BureauGateway, carrier::CarrierTracker, email::Mailer, sms::SmsSender, storage::Storage,
+};
 use crate::kernel::jobs::{Registry, Waker, Worker};
 use crate::kernel::pii::{self, Keyring};
 use crate::kernel::{clock::Clock, db::Db, envelope, json::BodySchemas, rate_limit::RateLimit};
@@ -53,6 +55,8 @@ pub struct Parts {
     pub bureau: Arc<dyn BureauGateway>,
     /// Calls receivers of webhooks.
     pub web: WebClient,
+    /// Follows parcels; none without a key.
+    pub carrier: Option<Arc<dyn CarrierTracker>>,
     /// Signs and reads access tokens.
     pub tokens: TokenKeys,
     /// Sessions verified a moment ago.
@@ -121,7 +125,8 @@ pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
         web: WebClient::new(receivers::Policy { allow_loopback: config.webhook_allow_loopback }),
         mailer: external::email::from_config(&config.mail, &config.data_dir)?,
         sms: external::sms::from_config(&config.sms, &db)?,
-        bureau: external::bureau::for_setting(config.bureau_gateway),
+        bureau: external::bureau::for_setting(config.bureau_gateway, config.miit.as_ref())?,
+        carrier: external::carrier::from_config(config.kuaidi100.as_ref())?,
         db,
         config,
     }))

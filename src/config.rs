@@ -13,14 +13,18 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
+mod carrier;
 mod keys;
 mod messages;
+mod miit;
 mod network;
 
+pub use carrier::Kuaidi100Config;
 pub use keys::{JwtKey, PiiKey, SecretBytes, Secrets};
 pub use messages::{
     HttpSmsConfig, JdCloudConfig, MessageLimits, SMS_VARIABLES, SmsConfig, SmsProvider, SmsTemplate,
 };
+pub use miit::MiitConfig;
 pub use network::IpRange;
 
 /// Where a setting's text comes from: the process environment, or a map in a test.
@@ -47,6 +51,10 @@ pub struct Config {
     pub log: LogConfig,
     pub provider: ProviderConfig,
     pub bureau_gateway: BureauGateway,
+    /// The ministry's interface; `None` unless it is the gateway.
+    pub miit: Option<MiitConfig>,
+    /// Who tells where parcels are; `None` means: logistics enters it by hand.
+    pub kuaidi100: Option<Kuaidi100Config>,
     /// `host:port` of ClamAV's daemon, which looks at every upload; `None` means: no scanner.
     pub clamav_addr: Option<String>,
     /// How long the original file of a photo is kept after its filing has ended or the attempt was refused.
@@ -168,6 +176,8 @@ pub enum BureauGateway {
     Manual,
     /// A simulated bureau: for trying out, never for real filings.
     Simulator,
+    /// The ministry's interface for providers.
+    Miit,
 }
 
 /// Where jobs run.
@@ -264,6 +274,15 @@ impl<'a> Reader<'a> {
         value
     }
 
+    /// A setting that another one makes necessary; `why` names it.
+    fn needed<T>(&self, is_needed: bool, name: &str, why: &str, value: Option<T>) -> Option<T> {
+        let faulty = || self.faults.borrow().iter().any(|fault| fault.starts_with(&format!("{name}:")));
+        if value.is_none() && is_needed && !faulty() {
+            self.fault(format!("{name}: missing; {why} needs it"));
+        }
+        value
+    }
+
     fn seconds(&self, name: &str, default: u64) -> Duration {
         let parse = |text: &str| match text.parse::<u64>() {
             Ok(n @ 1..=3600) => Ok(n),
@@ -305,6 +324,15 @@ fn read_all(r: &Reader) -> Config {
         Ok(n @ 1..=200) => Ok(n),
         _ => Err("a whole number from 1 to 200 is expected".to_owned()),
     });
+    let gateways = [
+        ("manual", BureauGateway::Manual),
+        ("simulator", BureauGateway::Simulator),
+        ("miit", BureauGateway::Miit),
+    ];
+    let bureau_gateway = r.choice("BUREAU_GATEWAY", &gateways).unwrap_or(match mode {
+        Mode::Embedded => BureauGateway::Simulator,
+        Mode::External => BureauGateway::Manual,
+    });
     Config {
         mode,
         data_dir: r.text("DATA_DIR").map_or_else(|| PathBuf::from("./.data"), PathBuf::from),
@@ -332,12 +360,9 @@ fn read_all(r: &Reader) -> Config {
             name_zh: r.text("PROVIDER_NAME_ZH").unwrap_or_else(|| "示例云".into()),
             name_en: r.text("PROVIDER_NAME_EN").unwrap_or_else(|| "Example Cloud".into()),
         },
-        bureau_gateway: r
-            .choice(
-                "BUREAU_GATEWAY",
-                &[("manual", BureauGateway::Manual), ("simulator", BureauGateway::Simulator)],
-            )
-            .unwrap_or(if mode == Mode::Embedded { BureauGateway::Simulator } else { BureauGateway::Manual }),
+        bureau_gateway,
+        miit: miit::read(r, bureau_gateway == BureauGateway::Miit),
+        kuaidi100: carrier::read(r),
         clamav_addr: r.parsed("CLAMAV_ADDR", network::host_and_port),
         photo_original_kept: chrono::Duration::days(
             r.parsed("PHOTO_ORIGINAL_DAYS", |text| match text.parse() {

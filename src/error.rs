@@ -143,11 +143,21 @@ impl ApiError {
         self.0.code
     }
 
-    /// The finished reply.
-    pub fn render(&self, locale: Locale, request_id: &str) -> HttpResponse {
+    /// The same problem of one row of many: pointers begin with `prefix`.
+    pub fn under(mut self, prefix: &str) -> Self {
+        for error in &mut self.0.errors {
+            if let Place::Pointer(pointer) = &mut error.place {
+                pointer.insert_str(0, prefix);
+            }
+        }
+        self
+    }
+
+    /// The problem as it is shown.
+    pub fn problem(&self, locale: Locale, request_id: &str) -> Problem {
         let inner = &self.0;
         let code = inner.code;
-        let problem = Problem {
+        Problem {
             r#type: format!("/problems/{}", code.code),
             title: code.title(locale).to_owned(),
             status: code.status,
@@ -178,7 +188,14 @@ impl ApiError {
                 })
                 .collect(),
             extra: inner.extra.clone(),
-        };
+        }
+    }
+
+    /// The finished reply.
+    pub fn render(&self, locale: Locale, request_id: &str) -> HttpResponse {
+        let inner = &self.0;
+        let code = inner.code;
+        let problem = self.problem(locale, request_id);
         let mut reply = HttpResponseBuilder::new(self.status_code());
         reply.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         reply.insert_header((header::CONTENT_LANGUAGE, locale.as_str()));

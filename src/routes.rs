@@ -43,6 +43,7 @@ pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::filings::jobs::register(registry, app);
     crate::attachments::register(registry, app);
     crate::photo_verifications::register(registry, app);
+    crate::backdrop_shipments::register(registry, app);
     crate::bureau_submissions::jobs::register(registry, app);
     crate::notifications::register(registry, app);
     crate::oversight::register(registry, app);

@@ -105,6 +105,17 @@ diesel::table! {
         closed_at -> Nullable<Timestamptz>,
         version -> Int4,
         updated_at -> Timestamptz,
+        tracked_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    bureau_downloads (lane, file_name) {
+        lane -> Text,
+        file_name -> Text,
+        row_count -> Int4,
+        received_at -> Timestamptz,
+        acknowledged_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -118,6 +129,16 @@ diesel::table! {
         outcome -> Text,
         received_at -> Timestamptz,
         received_from -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    bureau_lanes (code) {
+        code -> Text,
+        last_sequence_no -> Int8,
+        is_in_step -> Bool,
+        stopped_at -> Nullable<Timestamptz>,
+        stop_reason -> Nullable<Text>,
     }
 }
 
@@ -146,6 +167,29 @@ diesel::table! {
         last_error -> Nullable<Text>,
         version -> Int4,
         updated_at -> Timestamptz,
+        lane -> Nullable<Text>,
+        data_sequence -> Nullable<Int8>,
+        data_state -> Nullable<Text>,
+        failed_attempts -> Int4,
+    }
+}
+
+diesel::table! {
+    bureau_unmatched_results (id) {
+        id -> Uuid,
+        lane -> Text,
+        file_name -> Text,
+        external_reference -> Text,
+        submission_id -> Nullable<Uuid>,
+        order_no -> Text,
+        icp_number -> Text,
+        result_code -> Text,
+        result_text -> Nullable<Text>,
+        reason -> Text,
+        received_at -> Timestamptz,
+        resolved_at -> Nullable<Timestamptz>,
+        resolved_by -> Nullable<Uuid>,
+        resolution -> Nullable<Text>,
     }
 }
 
@@ -766,12 +810,17 @@ diesel::joinable!(audit_events -> users (actor_user_id));
 diesel::joinable!(backdrop_shipments -> accounts (account_id));
 diesel::joinable!(backdrop_shipments -> filings (filing_id));
 diesel::joinable!(backdrop_shipments -> users (created_by));
+diesel::joinable!(bureau_downloads -> bureau_lanes (lane));
 diesel::joinable!(bureau_events -> bureau_submissions (submission_id));
 diesel::joinable!(bureau_events -> users (received_from));
+diesel::joinable!(bureau_submissions -> bureau_lanes (lane));
 diesel::joinable!(bureau_submissions -> bureaus (bureau_code));
 diesel::joinable!(bureau_submissions -> filing_revisions (revision_id));
 diesel::joinable!(bureau_submissions -> filings (filing_id));
 diesel::joinable!(bureau_submissions -> users (decided_by));
+diesel::joinable!(bureau_unmatched_results -> bureau_lanes (lane));
+diesel::joinable!(bureau_unmatched_results -> bureau_submissions (submission_id));
+diesel::joinable!(bureau_unmatched_results -> users (resolved_by));
 diesel::joinable!(bureaus -> users (paused_by));
 diesel::joinable!(catalogue_rows -> users (changed_by));
 diesel::joinable!(contact_verifications -> users (user_id));
@@ -843,8 +892,11 @@ diesel::allow_tables_to_appear_in_same_query!(
     attachments,
     audit_events,
     backdrop_shipments,
+    bureau_downloads,
     bureau_events,
+    bureau_lanes,
     bureau_submissions,
+    bureau_unmatched_results,
     bureaus,
     catalogue_rows,
     channel_breakers,

@@ -180,6 +180,9 @@ operations! {
     CancelBackdropShipment "cancelBackdropShipment" "shipments:write" [Applicant, Partner, Logistics];
     ListBackdropShipments "listBackdropShipments" "shipments:read" [Logistics];
     GetShippingLabel "getShippingLabel" "shipments:handle" [Logistics];
+    ReceiveCarrierPush "receiveCarrierPush" "" [];
+    ExportShippingLabels "exportShippingLabels" "shipments:handle" [Logistics];
+    ShipBackdropShipments "shipBackdropShipments" "shipments:handle" [Logistics];
     PackBackdropShipment "packBackdropShipment" "shipments:handle" [Logistics];
     ShipBackdropShipment "shipBackdropShipment" "shipments:handle" [Logistics];
     AddTrackingEvent "addTrackingEvent" "shipments:handle" [Logistics];
@@ -208,6 +211,10 @@ operations! {
     DecideBureauSubmission "decideBureauSubmission" "bureau:decide" [BureauOperator];
     RestartBureauStep "restartBureauStep" "bureau:decide" [BureauOperator];
     GiveUpBureauSubmission "giveUpBureauSubmission" "bureau:decide" [BureauOperator];
+    DecideBureauSubmissions "decideBureauSubmissions" "bureau:decide" [BureauOperator];
+    GetBureauFiledStatus "getBureauFiledStatus" "bureau:read" [BureauOperator];
+    ListBureauResults "listBureauResults" "bureau:read" [BureauOperator];
+    ResolveBureauResult "resolveBureauResult" "bureau:decide" [BureauOperator];
     ListBureaus "listBureaus" "bureau:read" [BureauOperator, Admin];
     GetBureau "getBureau" "bureau:read" [BureauOperator, Admin];
     PauseBureau "pauseBureau" "bureau:pause" [BureauOperator, Admin];

@@ -10,7 +10,7 @@ use super::body::{self, ShipmentBody};
 use super::model::{self, Changes, Filter, NewShipment, Shipment};
 use super::rules::{self, Destination, Hand, Step};
 use super::steps::{self, Asked};
-use super::{ShipmentState, handling};
+use super::{ShipmentState, handling, tracking};
 use crate::app::App;
 use crate::audit::Actor;
 use crate::auth::{Allowed, Caller, op};
@@ -336,6 +336,9 @@ pub async fn update_backdrop_shipment(
                 ..Changes::default()
             };
             let changed = model::update(conn, now, id, changes)?;
+            if step == Step::CorrectTracking {
+                tracking::enqueue(conn, now, &changed)?;
+            }
             steps::record(
                 conn,
                 now,

@@ -8,10 +8,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::api::{self, BackdropShipmentPage};
 use super::body::ShipmentBody;
-use super::model::{self, Changes, Filter, NewTrackingEvent};
+use super::model::{self, Changes, Filter, NewTrackingEvent, Shipment};
 use super::rules::{Hand, Step};
 use super::steps::{self, Asked};
-use super::{ReturnFault, ShipmentState, TrackerStatus};
+use super::{ReturnFault, ShipmentState, TrackerStatus, tracking};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, op};
@@ -89,10 +89,10 @@ pub struct ShippingLabel {
 pub struct Handover {
     /// Code of the courier company, see `/v1/carriers`.
     #[schema(max_length = 50)]
-    carrier_code: String,
+    pub(super) carrier_code: String,
     /// Number of the parcel.
     #[schema(pattern = "^[0-9A-Za-z-]{6,40}$", max_length = 40)]
-    tracking_number: String,
+    pub(super) tracking_number: String,
 }
 
 /// Something that the courier reported.
@@ -263,24 +263,37 @@ pub async fn ship_backdrop_shipment(
         event: Some("backdrop.shipped"),
         deed: "backdrop.shipped",
     };
-    let outcome = steps::take(&app, idem, if_match, asked, move |conn, now, filing, _| {
-        ensure_live(filing)?;
-        ensure_carrier(conn, now, &handover.carrier_code)?;
-        let changes = Changes {
-            state: Some(ShipmentState::Shipped),
-            shipped_at: Some(now),
-            carrier_code: Some(handover.carrier_code),
-            tracking_number: Some(handover.tracking_number.to_ascii_uppercase()),
-            tracker_status: Some(TrackerStatus::Pending),
-            ..Changes::default()
-        };
-        Ok(Some(model::update(conn, now, id, changes)?))
+    let outcome = steps::take(&app, idem, if_match, asked, move |conn, now, filing, shipment| {
+        ship(conn, now, filing, shipment, handover).map(Some)
     })
     .await;
     if outcome.as_ref().is_err_and(|error| error.code() == &codes::INVALID_TRANSITION) {
         cancel_if_ended(&app, id).await?;
     }
     outcome
+}
+
+/// The courier takes a packed shipment, which is locked.
+pub(super) fn ship(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    filing: &filings::Filing,
+    shipment: &Shipment,
+    handover: Handover,
+) -> ApiResult<Shipment> {
+    ensure_live(filing)?;
+    ensure_carrier(conn, now, &handover.carrier_code)?;
+    let changes = Changes {
+        state: Some(ShipmentState::Shipped),
+        shipped_at: Some(now),
+        carrier_code: Some(handover.carrier_code),
+        tracking_number: Some(handover.tracking_number.to_ascii_uppercase()),
+        tracker_status: Some(TrackerStatus::Pending),
+        ..Changes::default()
+    };
+    let shipped = model::update(conn, now, shipment.id, changes)?;
+    tracking::enqueue(conn, now, &shipped)?;
+    Ok(shipped)
 }
 
 fn ensure_live(filing: &filings::Filing) -> ApiResult<()> {
@@ -294,7 +307,7 @@ fn ensure_live(filing: &filings::Filing) -> ApiResult<()> {
 }
 
 /// The refusal above was rolled back with everything else, so the cancellation needs a transaction of its own.
-async fn cancel_if_ended(app: &App, id: ShipmentId) -> ApiResult<()> {
+pub(super) async fn cancel_if_ended(app: &App, id: ShipmentId) -> ApiResult<()> {
     let now = app.clock.now();
     app.db
         .transaction(move |conn| {

@@ -3,22 +3,30 @@
 //! `requested → packed → shipped → delivered`; `cancelled`, `returned`, `lost`. Ordered in initial_review, photo_required and
 //! photo_rejected; one open per filing; survives a withdraw; the end of a filing cancels what is not shipped. Recipient, phone
 //! and street are personal data: masked everywhere but on the label that logistics prints.
+//! `tracking` takes what a carrier service reports, with the same effect as logistics' own entries.
 //! `filings` asks [`has_open`], calls [`cancel_unshipped`] and shows [`current`].
 
 mod api;
 mod body;
 mod handling;
+mod labels;
+mod many;
 mod model;
 mod rules;
 mod steps;
+mod tracking;
 
 pub use body::{ShipmentBody, current};
 pub use model::{cancel_unshipped, has_open};
+pub use tracking::register;
 
 /// Adds this feature's routes.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
     cfg.service(api::create_backdrop_shipment)
         .service(api::list_filing_backdrop_shipments)
+        // Before the addresses with an id.
+        .service(labels::export_shipping_labels)
+        .service(many::ship_backdrop_shipments)
         .service(api::get_backdrop_shipment)
         .service(api::update_backdrop_shipment)
         .service(api::cancel_backdrop_shipment)
@@ -29,7 +37,8 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
         .service(handling::add_tracking_event)
         .service(handling::mark_shipment_delivered)
         .service(handling::mark_shipment_returned)
-        .service(handling::report_shipment_lost);
+        .service(handling::report_shipment_lost)
+        .service(tracking::receive_carrier_push);
 }
 
 crate::text_enum! {

@@ -242,6 +242,22 @@ pub fn events(conn: &mut PgConnection, ids: &[ShipmentId]) -> QueryResult<Vec<Tr
         .load(conn)
 }
 
+/// Whether an event of this time and text is there, whatever its status.
+pub fn has_event(
+    conn: &mut PgConnection,
+    shipment: ShipmentId,
+    at: DateTime<Utc>,
+    text: &str,
+) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(
+        tracking_events::table
+            .filter(tracking_events::shipment_id.eq(shipment))
+            .filter(tracking_events::at.eq(at))
+            .filter(tracking_events::text.eq(text)),
+    ))
+    .get_result(conn)
+}
+
 /// Stores an event of a locked shipment; false when the same is there already (couriers repeat themselves).
 pub fn add_event(
     conn: &mut PgConnection,

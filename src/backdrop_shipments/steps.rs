@@ -141,23 +141,43 @@ where
             &scope,
             move |conn| visible(conn, &asker, id).map(drop),
             move |conn| {
-                let (filing, shipment) = model::lock(conn, asked.id)?;
-                ensure_visible(&asked.caller, &filing)?;
-                etag::ensure_version(if_match.optional(), shipment.version)?;
-                ensure_step(asked.step, &shipment, hand(&asked.caller), now)?;
-                let order_no = filing.order_no.clone();
-                match work(conn, now, &filing, &shipment)? {
-                    None => reply(conn, &asked.caller, shipment, order_no),
-                    Some(changed) => {
-                        record(conn, now, &asked, &filing)?;
-                        reply(conn, &asked.caller, changed, order_no)
-                    }
-                }
+                let expected = if_match.optional();
+                take_locked(conn, now, &asked, expected, |conn, filing, shipment| {
+                    work(conn, now, filing, shipment)
+                })
             },
         )
         .await?;
     app.waker.wake();
     Ok(reply)
+}
+
+/// Does a step in the caller's transaction. When `work` answers `None` nothing has changed.
+///
+/// # Errors
+/// 404, 409 `invalid_transition`, or what `work` returns.
+pub fn take_locked<W>(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    asked: &Asked,
+    expected: Option<i32>,
+    work: W,
+) -> ApiResult<Reply>
+where
+    W: FnOnce(&mut PgConnection, &Filing, &Shipment) -> ApiResult<Option<Shipment>>,
+{
+    let (filing, shipment) = model::lock(conn, asked.id)?;
+    ensure_visible(&asked.caller, &filing)?;
+    etag::ensure_version(expected, shipment.version)?;
+    ensure_step(asked.step, &shipment, hand(&asked.caller), now)?;
+    let order_no = filing.order_no.clone();
+    match work(conn, &filing, &shipment)? {
+        None => reply(conn, &asked.caller, shipment, order_no),
+        Some(changed) => {
+            record(conn, now, asked, &filing)?;
+            reply(conn, &asked.caller, changed, order_no)
+        }
+    }
 }
 
 /// What follows a change: the filing's version, the event, the audit row.

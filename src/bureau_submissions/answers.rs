@@ -239,7 +239,7 @@ pub async fn decide_bureau_submission(
 }
 
 /// Every fault of what was entered, at once.
-fn decision(body: BureauDecision) -> ApiResult<Decision> {
+pub(super) fn decision(body: BureauDecision) -> ApiResult<Decision> {
     let mut faults = Vec::new();
     let mut fault = |pointer: String, code: &str, zh: &str, en: &str| {
         faults.push(FieldError::new(Place::Pointer(pointer), code, Bilingual::new(zh, en)));
@@ -283,6 +283,7 @@ fn decision(body: BureauDecision) -> ApiResult<Decision> {
     Ok(Decision {
         verdict: Verdict {
             external_reference: reference(body.external_reference)?,
+            data_sequence: None,
             order_no: body.order_no,
             icp_number: body.icp_number,
             is_approved,

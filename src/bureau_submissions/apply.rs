@@ -7,13 +7,13 @@ use serde_json::{Value, json};
 
 use super::model::{self, Changes, Heard, Submission};
 use super::rules::{self, Facts, Step};
-use super::{BureauEventKind, BureauEventOutcome, SmsRole, SmsState, SubmissionState};
+use super::{BureauEventKind, BureauEventOutcome, SmsRole, SmsState, SubmissionState, lane};
 use crate::catalogue::{self, data};
 use crate::error::{ApiError, ApiResult, FieldError, Place};
 use crate::error_codes as codes;
 use crate::external::bureau::{Verdict, simulator::REFERENCE_PREFIX};
 use crate::filings::rejections::{NewItem, RejectionSource, TargetKind};
-use crate::filings::{self, Action, Ctx, Filing, Input, Status};
+use crate::filings::{self, Action, Ctx, Filing, Input, Side, Status};
 use crate::kernel::clock::shanghai_date;
 use crate::kernel::i18n::Bilingual;
 use crate::kernel::ids::SubmissionId;
@@ -195,6 +195,8 @@ fn take_acceptance(
         changes.bureau_due_at = filing.due_at;
         changes.bureau_due_is_provisional = Some(filing.due_is_provisional);
     }
+    // Only the gateway knows that the file went over the lane; an operator may have carried it by hand.
+    lane::settle(conn, ctx.now, &submission, ctx.side == Side::System)?;
     changes.sequence_no = Some(model::next_sequence_no(conn, &submission.bureau_code)?);
     let submission = model::update(conn, ctx.now, submission.id, changes)?;
     Ok((filing, submission))
@@ -326,6 +328,7 @@ fn end_without_review(
         ..Input::default()
     };
     filings::act(conn, ctx, filing, Action::RefuseAtBureau, input)?;
+    lane::release(conn, ctx.now, submission)?;
     let changes = Changes {
         state: Some(SubmissionState::GivenUp),
         decided_at: Some(ctx.now),
@@ -530,9 +533,17 @@ pub fn restart(
     if submission.state != SubmissionState::Failed && !is_absent {
         return Err(ApiError::new(&codes::UNCONFIRMED).with("current_status", submission.state));
     }
-    let changes =
-        Changes { state: Some(SubmissionState::Queued), last_error: Some(None), ..Changes::default() };
+    let changes = Changes {
+        state: Some(SubmissionState::Queued),
+        last_error: Some(None),
+        failed_attempts: Some(0),
+        ..Changes::default()
+    };
     let submission = model::update(conn, ctx.now, id, changes)?;
+    // Where the bureau keeps a record of numbers, it is asked all the same.
+    if let Some(lane) = &submission.lane {
+        lane::doubt(conn, lane)?;
+    }
     filings::touch(conn, ctx.now, filing.id)?;
     enqueue_dispatch(conn, ctx.now, id, submission.version)
 }
@@ -549,6 +560,23 @@ pub fn enqueue_dispatch(
 ) -> ApiResult<()> {
     let job = NewJob::new("bureau.dispatch", json!({ "submission_id": id }));
     Ok(jobs::enqueue(conn, now, job.once(format!("bureau.dispatch/{id}/{version}")))?)
+}
+
+/// Has the submission sent by a time, even if a job for it is just ending.
+///
+/// # Errors
+/// When the database fails.
+pub fn enqueue_later(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    at: DateTime<Utc>,
+    id: SubmissionId,
+) -> ApiResult<()> {
+    let payload = json!({ "submission_id": id });
+    if jobs::is_pending(conn, "bureau.dispatch", &payload, at)? {
+        return Ok(());
+    }
+    Ok(jobs::enqueue(conn, now, NewJob::new("bureau.dispatch", payload).at(at))?)
 }
 
 /// 409 unless the step is possible now.

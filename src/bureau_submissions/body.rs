@@ -112,6 +112,9 @@ pub struct BureauSubmission {
     pub accepted_at: Option<DateTime<Utc>>,
     /// Number of the accepted package, continuous per bureau.
     pub sequence_no: Option<i64>,
+    /// Number of the file at the ministry's interface, continuous per provider; null while there is none, and with other
+    /// gateways.
+    pub data_sequence: Option<i64>,
     /// The bureau's own number of the package.
     pub external_reference: Option<String>,
     /// The bureau decides by then; null until its review starts.
@@ -222,6 +225,8 @@ pub struct ProvincialBureau {
     pub paused_at: Option<DateTime<Utc>>,
     /// Why; applicants see it.
     pub pause_reason: Option<String>,
+    /// What stopped the gateway, if it was the gateway itself that paused; for operators only.
+    pub gateway_error: Option<String>,
     /// Number of the last accepted package.
     pub last_sequence_no: i64,
     /// Rises with every change.
@@ -326,6 +331,7 @@ pub fn submission(
         sent_at: submission.sent_at,
         accepted_at: submission.accepted_at,
         sequence_no: submission.sequence_no,
+        data_sequence: submission.data_sequence,
         external_reference: submission.external_reference,
         bureau_due_at: submission.bureau_due_at,
         bureau_due_is_provisional: submission.bureau_due_is_provisional,
@@ -382,9 +388,11 @@ pub fn current(conn: &mut PgConnection, filing: FilingId, locale: Locale) -> Que
     }))
 }
 
-/// A bureau as it is shown.
-pub fn bureau(row: Bureau, locale: Locale) -> ProvincialBureau {
+/// A bureau as it is shown; `stop_reason` is the gateway's, if it stands still.
+pub fn bureau(row: Bureau, stop_reason: Option<&str>, locale: Locale) -> ProvincialBureau {
+    let is_stopped = row.paused_at.is_some() && row.paused_by.is_none();
     ProvincialBureau {
+        gateway_error: stop_reason.filter(|_| is_stopped).map(str::to_owned),
         name: locale.pick(&row.name_zh, &row.name_en).to_owned(),
         code: row.code,
         is_paused: row.paused_at.is_some(),

@@ -8,7 +8,7 @@ use serde_json::json;
 use utoipa::ToSchema;
 
 use super::body::{self, BureauPage, ProvincialBureau};
-use super::model;
+use super::{lane, model};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, Caller, op};
@@ -39,8 +39,8 @@ pub struct BureauPause {
 #[get("/v1/bureaus")]
 pub async fn list_bureaus(app: web::Data<App>, caller: Allowed<op::ListBureaus>) -> ApiResult<Reply> {
     let locale = caller.locale;
-    let rows = app.db.run(|conn| Ok(model::bureaus_all(conn)?)).await?;
-    let items = rows.into_iter().map(|row| body::bureau(row, locale)).collect();
+    let (rows, stop) = app.db.run(|conn| Ok((model::bureaus_all(conn)?, lane::stop_reason(conn)?))).await?;
+    let items = rows.into_iter().map(|row| body::bureau(row, stop.as_deref(), locale)).collect();
     Reply::ok(&BureauPage { items, next_cursor: None, has_more: false })
 }
 
@@ -56,13 +56,19 @@ pub async fn get_bureau(
     caller: Allowed<op::GetBureau>,
     code: Path<String>,
 ) -> ApiResult<Reply> {
-    let row = app.db.run(move |conn| Ok(model::bureau(conn, &code.0)?)).await?;
-    reply(row, &caller)
+    let caller = caller.caller;
+    app.db
+        .run(move |conn| {
+            let row = model::bureau(conn, &code.0)?;
+            reply(conn, row, &caller)
+        })
+        .await
 }
 
-fn reply(row: model::Bureau, caller: &Caller) -> ApiResult<Reply> {
+fn reply(conn: &mut PgConnection, row: model::Bureau, caller: &Caller) -> ApiResult<Reply> {
     let tag = etag::etag(row.version, caller.view(), caller.locale);
-    Ok(Reply::ok(&body::bureau(row, caller.locale))?.etag(tag))
+    let stop = lane::stop_reason(conn)?;
+    Ok(Reply::ok(&body::bureau(row, stop.as_deref(), caller.locale))?.etag(tag))
 }
 
 /// Pause a bureau
@@ -92,7 +98,8 @@ pub async fn pause_bureau(
 
 /// Resume a bureau
 ///
-/// The bureau operator and the admin. What waited is handed over in order. 409 when it is not paused.
+/// The bureau operator and the admin. What waited is handed over in order. When the gateway itself had stopped (a refused
+/// password, say), every bureau that it had paused is resumed with this one. 409 when it is not paused.
 #[utoipa::path(operation_id = "resumeBureau", tag = "bureau",
     params(("code" = String, Path, description = "Province code.", example = "310000"),
         ("Idempotency-Key" = Option<String>, Header, description = "Your own key; repeats return the first reply.", nullable = false),
@@ -130,7 +137,11 @@ async fn change(
             &scope,
             move |conn| Ok(model::bureau(conn, &known).map(drop)?),
             move |conn| {
-                touch_filings(conn, now, &code)?;
+                // A stopped gateway pauses every bureau, so resuming one resumes all that no person paused.
+                let mut codes = if pause.is_some() { Vec::new() } else { lane::paused_by_stop(conn)? };
+                codes.retain(|other| *other != code);
+                codes.push(code.clone());
+                touch_filings(conn, now, &codes)?;
                 let before = model::bureau(conn, &code)?;
                 etag::ensure_version(if_match.optional(), before.version)?;
                 if pause.is_none() && before.paused_at.is_none() {
@@ -142,19 +153,21 @@ async fn change(
                         model::set_pause(conn, &code, Some((since, reason, caller.user_id)))?
                     }
                     None => {
-                        let drain = NewJob::new("bureau.drain", json!({ "bureau_code": code }));
-                        jobs::enqueue(
-                            conn,
-                            now,
-                            drain.once(format!("bureau.drain/{code}/{}", before.version)),
-                        )?;
-                        model::set_pause(conn, &code, None)?
+                        lane::resume_all(conn)?;
+                        for code in &codes {
+                            let version = model::bureau(conn, code)?.version;
+                            let drain = NewJob::new("bureau.drain", json!({ "bureau_code": code }));
+                            jobs::enqueue(conn, now, drain.once(format!("bureau.drain/{code}/{version}")))?;
+                            model::set_pause(conn, code, None)?;
+                        }
+                        model::bureau(conn, &code)?
                     }
                 };
                 let action = if pause.is_some() { "bureau.paused" } else { "bureau.resumed" };
-                let deed = Deed::new(action, "bureau", None).details(json!({ "bureau_code": code }));
+                let deed = Deed::new(action, "bureau", None)
+                    .details(json!({ "bureau_code": code, "bureau_codes": codes }));
                 audit::record(conn, now, &Actor::from(&caller), deed)?;
-                reply(row, &caller)
+                reply(conn, row, &caller)
             },
         )
         .await?;
@@ -164,8 +177,12 @@ async fn change(
 
 /// Applicants see whether their bureau is paused, so the versions of their filings rise with it. Filings are locked before the
 /// bureau, as an acceptance does.
-fn touch_filings(conn: &mut PgConnection, now: chrono::DateTime<chrono::Utc>, code: &str) -> ApiResult<()> {
-    for id in model::filings_at(conn, code)? {
+fn touch_filings(
+    conn: &mut PgConnection,
+    now: chrono::DateTime<chrono::Utc>,
+    codes: &[String],
+) -> ApiResult<()> {
+    for id in model::filings_at(conn, codes)? {
         filings::touch(conn, now, id)?;
     }
     Ok(())

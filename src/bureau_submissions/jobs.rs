@@ -5,8 +5,9 @@ use chrono::Duration;
 use serde_json::Value;
 
 use super::apply::{self, Decision, Outcome, SmsReport};
-use super::{BureauEventKind, SmsState, SubmissionState, model, send};
+use super::{BureauEventKind, SmsState, SubmissionState, downloads, lane, model, send};
 use crate::app::App;
+use crate::error::ApiResult;
 use crate::external::bureau::{Verdict, simulator::SmsOutcome};
 use crate::filings::{self, Ctx, Status};
 use crate::kernel::ids::{ContentId, SubmissionId};
@@ -33,7 +34,12 @@ pub fn register(registry: &mut Registry, app: &App) {
     let own = app.clone();
     registry.every("bureau.sms_deadline", Duration::minutes(1), move |_| expire_sms(own.clone()));
     let own = app.clone();
-    registry.every("bureau.poll", Duration::minutes(5), move |_| poll(own.clone()));
+    registry.every("bureau.poll", Duration::minutes(5), move |_| {
+        let app = own.clone();
+        async move { downloads::poll(&app).await }
+    });
+    let own = app.clone();
+    registry.every("bureau.sweep", Duration::minutes(5), move |_| sweep(own.clone()));
     let own = app.clone();
     registry.every("bureau.unresolved", Duration::days(1), move |_| list_unresolved(own.clone()));
     let own = app.clone();
@@ -114,31 +120,23 @@ async fn simulate(app: App, payload: Value) -> anyhow::Result<()> {
     let reference = submission.external_reference.unwrap_or_default();
     let name = content.name.unwrap_or_default();
     let verdict = bureau.decide(&filing.order_no, &icp_number, &reference, &name);
-    record(&app, id, verdict).await
+    Ok(record(&app, id, verdict).await?)
 }
 
-/// Decisions that the gateway brought.
-async fn poll(app: App) -> anyhow::Result<()> {
-    for verdict in app.bureau.poll().await {
-        let order_no = verdict.order_no.clone();
-        let found = app.db.run(move |conn| Ok(model::latest_of_order(conn, &order_no)?)).await?;
-        let Some(id) = found else {
-            tracing::error!(
-                order_no = verdict.order_no,
-                "bureau: a decision on an order that was never handed over"
-            );
-            metrics::counter!("beian_bureau_alarms_total", "reason" => "unknown_order").increment(1);
-            continue;
-        };
-        // One decision that cannot be applied must not hold up the others; the gateway brings it again.
-        if let Err(error) = record(&app, id, verdict).await {
-            tracing::error!(submission = %id, error = format!("{error:#}"), "bureau: a decision could not be applied");
-        }
-    }
+/// In a lane everybody waits for one: makes sure that this one moves.
+async fn sweep(app: App) -> anyhow::Result<()> {
+    let Some(code) = app.bureau.lane().map(str::to_owned) else { return Ok(()) };
+    let now = app.clock.now();
+    app.db.transaction(move |conn| lane::sweep(conn, now, &code)).await?;
+    app.waker.wake();
     Ok(())
 }
 
-async fn record(app: &App, id: SubmissionId, verdict: Verdict) -> anyhow::Result<()> {
+/// Applies a decision of the bureau, in a transaction of its own.
+///
+/// # Errors
+/// When it cannot be applied.
+pub(super) async fn record(app: &App, id: SubmissionId, verdict: Verdict) -> ApiResult<()> {
     let now = app.clock.now();
     app.db
         .transaction(move |conn| {

@@ -3,7 +3,9 @@
 //! `queued → sending → accepted → approved | rejected`; `unconfirmed` when an attempt ended without a reply, `failed`,
 //! `given_up`, `cancelled`. What the bureau says is keyed by (submission, external reference): an exact repeat is a no-op,
 //! a contradiction a conflict, and what comes after the submission has left its step is recorded and alarmed, never applied.
-//! `apply` writes what the bureau said, `send` hands over, `package` makes the zip, `bureaus` pauses and resumes.
+//! `apply` writes what the bureau said, `send` hands over (`lane_send` where files carry numbers, which `lane` keeps),
+//! `downloads` takes what the bureau sends, `package` makes the zip, `bureaus` pauses and resumes, `results` shows what could
+//! not be applied.
 //! `filings::act` calls [`queue`], [`cancel_queued`] and [`live_state`]; a filing's reply shows [`current`].
 
 mod answers;
@@ -11,9 +13,14 @@ mod api;
 mod apply;
 mod body;
 mod bureaus;
+mod downloads;
 pub mod jobs;
+mod lane;
+mod lane_send;
+mod many;
 mod model;
 mod package;
+mod results;
 mod rules;
 mod send;
 mod steps;
@@ -31,8 +38,12 @@ pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
         .service(answers::accept_bureau_submission)
         .service(answers::confirm_bureau_sms)
         .service(answers::decide_bureau_submission)
+        .service(many::decide_bureau_submissions)
         .service(api::restart_bureau_step)
         .service(api::give_up_bureau_submission)
+        .service(results::get_bureau_filed_status)
+        .service(results::list_bureau_results)
+        .service(results::resolve_bureau_result)
         .service(bureaus::list_bureaus)
         .service(bureaus::get_bureau)
         .service(bureaus::pause_bureau)

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde_json::{Value, json};
 
+use super::lane::{self, DataState};
 use super::{BureauEventKind, BureauEventOutcome, SmsRole, SmsState, SubmissionState};
 use crate::error::ApiResult;
 use crate::filings::{self, Filing};
@@ -58,6 +59,13 @@ pub struct Submission {
     pub last_error: Option<String>,
     pub version: i32,
     pub updated_at: DateTime<Utc>,
+    /// The lane over which it went or goes.
+    pub lane: Option<String>,
+    /// Number of its file in the lane.
+    pub data_sequence: Option<i64>,
+    pub data_state: Option<DataState>,
+    /// Attempts in a row that failed because of this package.
+    pub failed_attempts: i32,
 }
 
 /// What a step changes; what is absent stays.
@@ -78,6 +86,7 @@ pub struct Changes {
     pub result_code: Option<String>,
     pub result_text: Option<String>,
     pub last_error: Option<Option<String>>,
+    pub failed_attempts: Option<i32>,
 }
 
 /// A submission with what a list shows beside it.
@@ -136,6 +145,8 @@ pub struct Bureau {
     pub name_en: String,
     pub paused_at: Option<DateTime<Utc>>,
     pub pause_reason: Option<String>,
+    /// Nobody while it is paused: the gateway has stopped.
+    pub paused_by: Option<UserId>,
     pub last_sequence_no: i64,
     pub version: i32,
 }
@@ -212,8 +223,8 @@ pub fn live_id(conn: &mut PgConnection, filing: FilingId) -> QueryResult<Option<
 ///
 /// # Errors
 /// When the database fails.
-pub fn cancel_queued(conn: &mut PgConnection, now: DateTime<Utc>, filing: FilingId) -> QueryResult<()> {
-    diesel::update(
+pub fn cancel_queued(conn: &mut PgConnection, now: DateTime<Utc>, filing: FilingId) -> ApiResult<()> {
+    let cancelled: Option<Submission> = diesel::update(
         submissions::table
             .filter(submissions::filing_id.eq(filing))
             .filter(submissions::state.eq(SubmissionState::Queued)),
@@ -223,8 +234,10 @@ pub fn cancel_queued(conn: &mut PgConnection, now: DateTime<Utc>, filing: Filing
         submissions::updated_at.eq(now),
         submissions::version.eq(submissions::version + 1),
     ))
-    .execute(conn)
-    .map(drop)
+    .returning(Submission::as_returning())
+    .get_result(conn)
+    .optional()?;
+    cancelled.map_or(Ok(()), |submission| lane::release(conn, now, &submission))
 }
 
 /// Reads a submission.
@@ -482,10 +495,10 @@ pub fn waiting_at(conn: &mut PgConnection, bureau: &str) -> QueryResult<Vec<(Sub
         .load(conn)
 }
 
-/// Filings whose reply shows this bureau: their latest submission lies there and is under way.
-pub fn filings_at(conn: &mut PgConnection, bureau: &str) -> QueryResult<Vec<FilingId>> {
+/// Filings whose reply shows one of these bureaus: their latest submission lies there and is under way.
+pub fn filings_at(conn: &mut PgConnection, bureaus: &[String]) -> QueryResult<Vec<FilingId>> {
     submissions::table
-        .filter(submissions::bureau_code.eq(bureau))
+        .filter(submissions::bureau_code.eq_any(bureaus))
         .filter(submissions::state.eq_any(LIVE))
         .order(submissions::filing_id)
         .select(submissions::filing_id)
@@ -519,11 +532,16 @@ pub fn unresolved(
         .load(conn)
 }
 
-/// The latest submission of an order.
-pub fn latest_of_order(conn: &mut PgConnection, order_no: &str) -> QueryResult<Option<SubmissionId>> {
+/// The latest submission of an order that is or may be at the bureau: one that still waits here cannot have been decided.
+pub fn latest_sent_of_order(conn: &mut PgConnection, order_no: &str) -> QueryResult<Option<SubmissionId>> {
     submissions::table
         .inner_join(filings_table::table)
         .filter(filings_table::order_no.eq(order_no))
+        .filter(
+            submissions::accepted_at
+                .is_not_null()
+                .or(submissions::state.eq_any([SubmissionState::Sending, SubmissionState::Unconfirmed])),
+        )
         .order((submissions::queued_at.desc(), submissions::id.desc()))
         .select(submissions::id)
         .first(conn)

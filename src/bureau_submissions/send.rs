@@ -1,21 +1,23 @@
 //! An attempt to hand a submission over: mark it, send with no transaction open, record how it ended. A crash in between is
-//! found by the next try: what was being sent then may have arrived, so the bureau's own record is asked first.
+//! found by the next try: what was being sent then may have arrived, so the bureau's own record is asked first. Gateways
+//! whose files carry numbers go by `lane_send`.
 
 use chrono::{DateTime, Duration, Utc};
 use diesel::PgConnection;
 
 use super::apply::{self, Acceptance, Outcome};
+use super::model::Submission;
 use super::model::{self, Changes};
-use super::{BureauEventKind, SubmissionState, package, rules};
+use super::{BureauEventKind, SubmissionState, lane, lane_send, package, rules};
 use crate::app::App;
 use crate::error::ApiResult;
-use crate::external::bureau::{Known, Receipt, Sent};
+use crate::external::bureau::{Known, Pause, Receipt, Sent};
 use crate::filings::{self, Ctx};
 use crate::kernel::ids::SubmissionId;
 use serde_json::json;
 
 /// An attempt takes less; one that is older was cut off.
-fn longest_attempt() -> Duration {
+pub fn longest_attempt() -> Duration {
     Duration::minutes(2)
 }
 
@@ -38,6 +40,9 @@ enum Next {
 pub async fn attempt(app: &App, id: SubmissionId) -> anyhow::Result<()> {
     if !app.bureau.is_automatic() {
         return Ok(());
+    }
+    if let Some(code) = app.bureau.lane() {
+        return lane_send::attempt(app, code, id).await;
     }
     let now = app.clock.now();
     let mut next = app.db.transaction(move |conn| begin(conn, now, id)).await?;
@@ -70,35 +75,48 @@ fn begin(conn: &mut PgConnection, now: DateTime<Utc>, id: SubmissionId) -> ApiRe
     match submission.state {
         // A paused bureau gets nothing and is asked nothing; resuming it enqueues this again.
         SubmissionState::Queued | SubmissionState::Unconfirmed if is_paused => Ok(Next::Nothing),
-        SubmissionState::Queued => {
-            let attempt_no = submission.attempt_no + 1;
-            let changes = Changes {
-                state: Some(SubmissionState::Sending),
-                attempt_no: Some(attempt_no),
-                sent_at: Some(now),
-                ..Changes::default()
-            };
-            model::update(conn, now, id, changes)?;
-            filings::touch(conn, now, filing.id)?;
-            Ok(Next::Send { attempt_no })
-        }
+        SubmissionState::Queued => Ok(Next::Send { attempt_no: start(conn, now, &submission)? }),
         SubmissionState::Sending if submission.sent_at.is_some_and(|at| now - at < longest_attempt()) => {
             Ok(Next::Wait)
         }
         SubmissionState::Sending => {
-            let reason = "the attempt was cut off".to_owned();
-            let changes = Changes {
-                state: Some(SubmissionState::Unconfirmed),
-                last_error: Some(Some(reason)),
-                ..Changes::default()
-            };
-            model::update(conn, now, id, changes)?;
-            filings::touch(conn, now, filing.id)?;
+            unconfirm(conn, now, &submission, "the attempt was cut off")?;
             Ok(Next::Ask { order_no: filing.order_no })
         }
         SubmissionState::Unconfirmed => Ok(Next::Ask { order_no: filing.order_no }),
         _ => Ok(Next::Nothing),
     }
+}
+
+/// Marks a locked submission as being sent. The number of the attempt.
+pub fn start(conn: &mut PgConnection, now: DateTime<Utc>, submission: &Submission) -> ApiResult<i32> {
+    let attempt_no = submission.attempt_no + 1;
+    let changes = Changes {
+        state: Some(SubmissionState::Sending),
+        attempt_no: Some(attempt_no),
+        sent_at: Some(now),
+        ..Changes::default()
+    };
+    model::update(conn, now, submission.id, changes)?;
+    filings::touch(conn, now, submission.filing_id)?;
+    Ok(attempt_no)
+}
+
+/// Whether a locked submission's file arrived is not known.
+pub fn unconfirm(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    submission: &Submission,
+    reason: &str,
+) -> ApiResult<()> {
+    let changes = Changes {
+        state: Some(SubmissionState::Unconfirmed),
+        last_error: Some(Some(reason.to_owned())),
+        ..Changes::default()
+    };
+    model::update(conn, now, submission.id, changes)?;
+    filings::touch(conn, now, submission.filing_id)?;
+    Ok(())
 }
 
 /// The bureau's record does not have it: it may be sent again.
@@ -116,6 +134,14 @@ async fn send(app: &App, id: SubmissionId, attempt_no: i32) -> anyhow::Result<()
         Ok(package) => app.bureau.submit(&package).await,
         Err(error) => Sent::NotSent(format!("the package cannot be made: {error}")),
     };
+    record(app, id, attempt_no, sent).await
+}
+
+/// Records how an attempt ended.
+///
+/// # Errors
+/// When it should be tried again later.
+pub async fn record(app: &App, id: SubmissionId, attempt_no: i32, sent: Sent) -> anyhow::Result<()> {
     let now = app.clock.now();
     match sent {
         Sent::Accepted(receipt) => accepted(app, id, receipt).await,
@@ -142,6 +168,11 @@ async fn send(app: &App, id: SubmissionId, attempt_no: i32) -> anyhow::Result<()
             }
             Ok(())
         }
+        // Of gateways with a lane only; `lane_send` has seen them before.
+        Sent::Later(Pause { reason, .. }) | Sent::Stop(reason) => {
+            anyhow::bail!("the gateway stops without a lane: {reason}")
+        }
+        Sent::Gap(_) => anyhow::bail!("the gateway misses files without a lane"),
         Sent::NoReply(reason) => {
             let text = reason.clone();
             app.db.transaction(move |conn| no_reply(conn, now, id, attempt_no, text)).await?;
@@ -188,18 +219,22 @@ fn not_sent(
     if submission.state != SubmissionState::Sending || submission.attempt_no != attempt_no {
         return Ok(None);
     }
-    let state = if attempt_no % rules::TRIES == 0 {
+    let failed_attempts = submission.failed_attempts + 1;
+    let state = if failed_attempts >= rules::TRIES {
         apply::alarm("failed", id, "the attempts to hand over have failed");
+        // The others must not wait for the operator who looks at this one.
+        lane::release(conn, now, &submission)?;
         SubmissionState::Failed
     } else {
         SubmissionState::Queued
     };
-    model::update(
-        conn,
-        now,
-        id,
-        Changes { state: Some(state), last_error: Some(Some(reason)), ..Changes::default() },
-    )?;
+    let changes = Changes {
+        state: Some(state),
+        last_error: Some(Some(reason)),
+        failed_attempts: Some(failed_attempts),
+        ..Changes::default()
+    };
+    model::update(conn, now, id, changes)?;
     filings::touch(conn, now, filing.id)?;
     Ok(Some(state))
 }
@@ -211,13 +246,10 @@ fn no_reply(
     attempt_no: i32,
     reason: String,
 ) -> ApiResult<()> {
-    let (filing, submission) = model::lock(conn, id)?;
+    let (_, submission) = model::lock(conn, id)?;
     if submission.state != SubmissionState::Sending || submission.attempt_no != attempt_no {
         return Ok(());
     }
     apply::alarm("unconfirmed", id, "an attempt ended without a reply");
-    let state = Some(SubmissionState::Unconfirmed);
-    model::update(conn, now, id, Changes { state, last_error: Some(Some(reason)), ..Changes::default() })?;
-    filings::touch(conn, now, filing.id)?;
-    Ok(())
+    unconfirm(conn, now, &submission, &reason)
 }

@@ -78,22 +78,37 @@ where
                 }
                 Ok(())
             },
-            move |conn| {
-                let (filing, submission) = model::lock(conn, id)?;
-                etag::ensure_version(if_match.optional(), submission.version)?;
-                let actor = Actor::from(&asked.caller);
-                work(conn, &Ctx::new(now, actor.clone(), Side::Operator))?;
-                let deed = Deed::new(asked.deed, "bureau_submission", id.0)
-                    .account(filing.account_id)
-                    .filing(filing.id)
-                    .details(json!({ "bureau_code": submission.bureau_code }));
-                audit::record(conn, now, &actor, deed)?;
-                reply(conn, &asked.caller, id)
-            },
+            move |conn| take_locked(conn, now, &asked, if_match.optional(), work),
         )
         .await?;
     app.waker.wake();
     Ok(reply)
+}
+
+/// Does a step in the caller's transaction.
+///
+/// # Errors
+/// 404, 412, or what `work` returns.
+pub fn take_locked<W>(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    asked: &Asked,
+    expected: Option<i32>,
+    work: W,
+) -> ApiResult<Reply>
+where
+    W: FnOnce(&mut PgConnection, &Ctx) -> ApiResult<()>,
+{
+    let (filing, submission) = model::lock(conn, asked.id)?;
+    etag::ensure_version(expected, submission.version)?;
+    let actor = Actor::from(&asked.caller);
+    work(conn, &Ctx::new(now, actor.clone(), Side::Operator))?;
+    let deed = Deed::new(asked.deed, "bureau_submission", asked.id.0)
+        .account(filing.account_id)
+        .filing(filing.id)
+        .details(json!({ "bureau_code": submission.bureau_code }));
+    audit::record(conn, now, &actor, deed)?;
+    reply(conn, &asked.caller, asked.id)
 }
 
 /// Something that the bureau said, entered by an operator.
@@ -124,15 +139,42 @@ where
 {
     let now = app.clock.now();
     let (id, actor) = (asked.id, Actor::from(&asked.caller));
-    let outcome = take(app, idem, if_match, asked, move |conn, ctx| match work(conn, ctx)? {
-        Outcome::Applied | Outcome::Repeated => Ok(()),
-        Outcome::Late => Err(late(conn, id)?),
+    let outcome = take(app, idem, if_match, asked, move |conn, ctx| {
+        let outcome = work(conn, ctx)?;
+        ensure_timely(conn, id, outcome)
     })
     .await;
+    record_if_late(app, now, actor, id, said, &outcome).await?;
+    outcome
+}
+
+/// 409 for what came too late.
+///
+/// # Errors
+/// `late_event`.
+pub fn ensure_timely(conn: &mut PgConnection, id: SubmissionId, outcome: Outcome) -> ApiResult<()> {
+    match outcome {
+        Outcome::Applied | Outcome::Repeated => Ok(()),
+        Outcome::Late => Err(late(conn, id)?),
+    }
+}
+
+/// The refusal rolled everything back, so what came too late is recorded in a transaction of its own.
+///
+/// # Errors
+/// When the database fails.
+pub async fn record_if_late(
+    app: &App,
+    now: DateTime<Utc>,
+    actor: Actor,
+    id: SubmissionId,
+    said: Said,
+    outcome: &ApiResult<Reply>,
+) -> ApiResult<()> {
     if outcome.as_ref().is_err_and(|error| error.code() == &codes::LATE_EVENT) {
         app.db.transaction(move |conn| record_late(conn, now, actor, id, &said)).await?;
     }
-    outcome
+    Ok(())
 }
 
 fn late(conn: &mut PgConnection, id: SubmissionId) -> ApiResult<ApiError> {

@@ -214,6 +214,79 @@ fn faulty_settings_of_messages_are_named() {
     assert!(faults(&[("SMS_RECEIPT_SECRET", "0123456789abcdef")])[0].starts_with("SMS_RECEIPT_SECRET"));
 }
 
+fn examples() -> [(&'static str, &'static str); 2] {
+    [
+        ("MIIT_UPLOAD_TEMPLATE", concat!(env!("CARGO_MANIFEST_DIR"), "/examples/bureau/upload.xml")),
+        ("MIIT_RESULT_NAMES", concat!(env!("CARGO_MANIFEST_DIR"), "/examples/bureau/results.json")),
+    ]
+}
+
+#[test]
+fn the_ministrys_gateway_names_everything_that_it_lacks_at_once() {
+    let found = load_production(&[("BUREAU_GATEWAY", "miit")]).unwrap_err().faults;
+    let names: Vec<&str> = found.iter().filter_map(|fault| fault.split(':').next()).collect();
+    assert_eq!(
+        names,
+        [
+            "MIIT_URL",
+            "MIIT_STATUS_URL",
+            "MIIT_NAMESPACE",
+            "MIIT_ISP_ID",
+            "MIIT_USER",
+            "MIIT_PASSWORD",
+            "MIIT_UPLOAD_TEMPLATE",
+            "MIIT_RESULT_NAMES"
+        ]
+    );
+    let complete = [
+        ("BUREAU_GATEWAY", "miit"),
+        ("MIIT_URL", "https://bureau.example.com/ISPWebService/upDownLoad"),
+        ("MIIT_STATUS_URL", "https://bureau.example.com/BeianStatusWebService/queryBeianStatus"),
+        ("MIIT_NAMESPACE", "urn:example"),
+        ("MIIT_ISP_ID", "110000123"),
+        ("MIIT_USER", "provider"),
+        ("MIIT_PASSWORD", "s3cret-password"),
+        examples()[0],
+        examples()[1],
+    ];
+    let with = |change: &[(&'static str, &'static str)]| {
+        load_production(&complete.iter().chain(change).copied().collect::<Vec<_>>())
+    };
+    let config = with(&[]).unwrap();
+    assert!(config.miit.as_ref().unwrap().aes.is_none());
+    assert!(!format!("{config:?}").contains("s3cret-password"));
+    for (name, value, words) in [
+        ("MIIT_ISP_ID", "x", "number is expected"),
+        ("MIIT_PASSWORD", "🔑", "GBK"),
+        ("MIIT_AES_KEY", "short", "16, 24 or 32 bytes"),
+        ("MIIT_AES_KEY", "0123456789abcdef", "MIIT_AES_IV: missing"),
+        ("MIIT_AES_IV", "0102030405060708", "MIIT_AES_KEY: missing"),
+        ("MIIT_UPLOAD_TEMPLATE", "/nowhere/upload.xml", "cannot be read"),
+        ("MIIT_UPLOAD_TEMPLATE", examples()[1].1, "does not give XML"),
+        ("MIIT_RESULT_NAMES", examples()[0].1, "not the expected JSON"),
+        ("MIIT_URL", "bureau", "a URL such as"),
+    ] {
+        let faults = with(&[(name, value)]).unwrap_err().faults;
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains(words), "{faults:?}");
+    }
+    // Without the gateway its files are not opened.
+    assert!(load_production(&[("MIIT_UPLOAD_TEMPLATE", "/nowhere/upload.xml")]).unwrap().miit.is_none());
+}
+
+#[test]
+fn parcels_are_followed_with_a_whole_account_or_not_at_all() {
+    assert!(load_production(&[]).unwrap().kuaidi100.is_none());
+    let found = load_production(&[("KUAIDI100_KEY", "k3y-k3y")]).unwrap_err();
+    assert!(found.faults[0].starts_with("KUAIDI100_CUSTOMER: missing"), "{found}");
+    assert!(found.faults[1].starts_with("KUAIDI100_SALT: missing"), "{found}");
+    let all = [("KUAIDI100_KEY", "k3y-k3y"), ("KUAIDI100_CUSTOMER", "c"), ("KUAIDI100_SALT", "s4lt-s4lt")];
+    let config = load_production(&all).unwrap();
+    assert_eq!(config.kuaidi100.as_ref().unwrap().url, "https://poll.kuaidi100.com");
+    let printed = format!("{config:?}");
+    assert!(!printed.contains("k3y-k3y") && !printed.contains("s4lt-s4lt"), "{printed}");
+}
+
 #[test]
 fn keys_are_not_printed() {
     let printed = format!("{:?}", load_production(&[]).unwrap());

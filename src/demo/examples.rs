@@ -76,6 +76,8 @@ pub static EXAMPLES: &[Example] = &[
     example("restartBureauStep", "demo-bureau", ids::submission(31)),
     example("confirmBureauSms", "demo-bureau", ids::submission(25)),
     example("decideBureauSubmission", "demo-bureau", ids::submission(26)),
+    example("getBureauFiledStatus", "demo-bureau", ids::submission(24)),
+    example("resolveBureauResult", "demo-bureau", ids::bureau_result(1)),
     example("createFiling", "demo-applicant-2", ids::website(2)),
 ];
 

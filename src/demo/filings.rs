@@ -51,6 +51,7 @@ pub(super) fn load(conn: &mut PgConnection, now: DateTime<Utc>, files: &Files) -
         let story = Story { conn, files, number, now: now - Duration::hours(3) };
         story.tell().with_context(|| format!("the demo filing {number}"))?;
     }
+    unmatched_result(conn, now)?;
     // New filings are counted from 101, so that they cannot be taken for the demo's.
     diesel::sql_query("SELECT setval('filing_order_no_seq', 100)").execute(conn)?;
     // Nobody is told of what happened before the program started, and the simulated bureau leaves the demo as it stands.
@@ -61,6 +62,27 @@ pub(super) fn load(conn: &mut PgConnection, now: DateTime<Utc>, files: &Files) -
         "photo.check",
     ])))
     .execute(conn)?;
+    Ok(())
+}
+
+/// As if the ministry's interface had sent a result of somebody else's order.
+fn unmatched_result(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<()> {
+    use crate::schema::{bureau_lanes as lanes, bureau_unmatched_results as results};
+    let lane = "miit:demo";
+    diesel::insert_into(lanes::table).values(lanes::code.eq(lane)).on_conflict_do_nothing().execute(conn)?;
+    diesel::insert_into(results::table)
+        .values((
+            results::id.eq(ids::bureau_result(1)),
+            results::lane.eq(lane),
+            results::file_name.eq("RESULT20260311001"),
+            results::external_reference.eq("GJ-2026-900001"),
+            results::order_no.eq("BA-2026-990001"),
+            results::icp_number.eq("京ICP备20269999号-1"),
+            results::result_code.eq("1001"),
+            results::reason.eq("unknown_order"),
+            results::received_at.eq(now),
+        ))
+        .execute(conn)?;
     Ok(())
 }
 

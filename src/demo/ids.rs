@@ -72,6 +72,8 @@ kinds! {
     webhook_endpoint = 29;
     /// Webhook deliveries.
     webhook_delivery = 30;
+    /// Results of bureaus that could not be applied.
+    bureau_result = 31;
 }
 
 #[cfg(test)]

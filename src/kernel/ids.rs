@@ -126,6 +126,8 @@ id_types! {
     ShipmentId;
     /// A hand-over to the bureau.
     SubmissionId;
+    /// A result of a bureau that could not be applied.
+    BureauResultId;
     /// A background job.
     JobId;
     /// A timeline event.

@@ -1,5 +1,6 @@
 //! The kernel: what every feature stands on. It knows no feature.
 
+pub mod batch;
 pub mod clock;
 pub mod db;
 pub mod envelope;

@@ -34,6 +34,11 @@ impl Limit {
     pub fn rows_to_read(self) -> i64 {
         self.0 + 1
     }
+
+    /// How many rows to show.
+    pub fn rows(self) -> usize {
+        usize::try_from(self.0).unwrap_or_default()
+    }
 }
 
 /// A place in a list sorted by a time and an id.

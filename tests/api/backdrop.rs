@@ -203,6 +203,7 @@ fn the_address_is_corrected_until_it_is_packed_and_the_number_while_it_travels()
         logistics.patch(&path, json!({ "phone": "13900139000" })).expect_status(422).faults(),
         ["/phone not_editable"]
     );
+    app.run_jobs();
 }
 
 #[test]
@@ -286,4 +287,133 @@ fn the_queue_is_filtered_and_paged() {
     let found = app.logistics().get(&format!("/v1/backdrop-shipments?q={order_no}")).expect_status(200);
     assert_eq!(found.at("/items").as_array().unwrap().len(), 1);
     app.applicant().get("/v1/backdrop-shipments").expect_problem(403, "forbidden");
+}
+
+fn row(path: &str, number: &str) -> Value {
+    let id = path.rsplit('/').next().unwrap();
+    json!({ "shipment_id": id, "carrier_code": "shunfeng", "tracking_number": number })
+}
+
+#[test]
+fn many_parcels_are_shipped_in_one_request_and_a_bad_row_stops_no_other() {
+    let app = TestApp::spawn();
+    let paths: Vec<String> =
+        [1, 2, 3].map(|account| ordered(&app, account, &photo_required(&app, account))).to_vec();
+    let logistics = app.logistics();
+    for path in [&paths[0], &paths[2]] {
+        logistics.act(&format!("{path}/pack")).expect_status(200);
+    }
+    let mut bad_carrier = row(&paths[2], "SF0000000003");
+    bad_carrier["carrier_code"] = json!("pigeon");
+    let nobody = row("0193a000-0000-7000-8000-0000000ff999", "SF0000000009");
+    let rows = json!({ "rows": [row(&paths[0], "sf0000000001"), row(&paths[1], "SF0000000002"), bad_carrier, nobody] });
+    let batch = "/v1/backdrop-shipments/handovers";
+    let keyed = logistics.with("Idempotency-Key", "batch-1");
+    let first = keyed.post(batch, rows.clone()).expect_status(200).expect("/done", 1).expect("/refused", 3);
+    first.expect("/items/0/is_done", true).expect("/items/0/problem", Value::Null);
+    let again = keyed.post(batch, rows.clone()).expect_status(200);
+    assert_eq!(again.header("idempotency-replayed").as_deref(), Some("true"));
+    let codes: Vec<Value> =
+        again.at("/items").as_array().unwrap().iter().map(|item| item["problem"]["code"].clone()).collect();
+    assert_eq!(
+        codes,
+        [Value::Null, json!("invalid_transition"), json!("validation_failed"), json!("not_found")]
+    );
+    again.expect("/items/2/problem/errors/0/pointer", "/rows/2/carrier_code");
+    keyed
+        .post(batch, json!({ "rows": [row(&paths[0], "SF0000000001")] }))
+        .expect_problem(422, "idempotency_key_reused");
+    app.run_jobs();
+    let seen = logistics.get(&paths[0]).expect_status(200).expect("/state", "shipped");
+    seen.expect("/tracking_number", "SF0000000001");
+    logistics.get(&paths[2]).expect_status(200).expect("/state", "packed");
+
+    // The same parcel twice, and nothing at all, are faults of the request.
+    let twice = json!({ "rows": [row(&paths[2], "SF0000000003"), row(&paths[2], "SF0000000004")] });
+    assert_eq!(
+        logistics.post(batch, twice).expect_problem(422, "validation_failed").faults(),
+        ["/rows/1/shipment_id duplicate_items"]
+    );
+    assert_eq!(
+        logistics.post(batch, json!({ "rows": [] })).expect_status(422).faults(),
+        ["/rows too_few_items"]
+    );
+    app.applicant().post(batch, rows).expect_problem(403, "forbidden");
+    // Each shipped parcel told its applicant once.
+    let told: i64 = {
+        use beian::schema::filing_events::dsl::*;
+        filing_events.filter(type_.eq("backdrop.shipped")).count().get_result(&mut app.conn()).unwrap()
+    };
+    assert_eq!(told, 1);
+}
+
+#[test]
+fn a_batch_that_was_cut_off_goes_on_where_it_stopped() {
+    let app = TestApp::spawn();
+    let paths: Vec<String> =
+        [1, 2].map(|account| ordered(&app, account, &photo_required(&app, account))).to_vec();
+    let logistics = app.logistics().with("Idempotency-Key", "cut-off");
+    for path in &paths {
+        app.logistics().act(&format!("{path}/pack")).expect_status(200);
+    }
+    let rows = json!({ "rows": [row(&paths[0], "SF0000000001"), row(&paths[1], "SF0000000002")] });
+    logistics.post("/v1/backdrop-shipments/handovers", rows.clone()).expect_status(200).expect("/done", 2);
+    {
+        // As if the process had died after the first row: neither the second row nor the answer was committed.
+        use beian::schema::{backdrop_shipments as shipments, idempotency_keys as keys};
+        let mut conn = app.conn();
+        let second: uuid::Uuid = paths[1].rsplit('/').next().unwrap().parse().unwrap();
+        diesel::update(shipments::table.find(beian::kernel::ids::ShipmentId(second)))
+            .set(shipments::state.eq("packed"))
+            .execute(&mut conn)
+            .unwrap();
+        diesel::delete(keys::table.filter(keys::key.eq("cut-off\u{1}1"))).execute(&mut conn).unwrap();
+        diesel::update(keys::table.filter(keys::key.eq("cut-off")))
+            .set(keys::status.eq(102))
+            .execute(&mut conn)
+            .unwrap();
+    }
+    let again =
+        logistics.post("/v1/backdrop-shipments/handovers", rows).expect_status(200).expect("/done", 2);
+    assert_eq!(again.header("idempotency-replayed"), None);
+    app.run_jobs();
+    app.logistics().get(&paths[1]).expect_status(200).expect("/state", "shipped");
+}
+
+#[test]
+fn labels_come_as_a_table_and_each_is_audited() {
+    let app = TestApp::spawn();
+    let first = photo_required(&app, 1);
+    let mut odd = order();
+    odd["recipient_name"] = json!("=HYPERLINK(\"http://x\")");
+    odd["street_address"] = json!("建国路 \"88\" 号, 1 层");
+    owner(&app, 1).post(&format!("/v1/filings/{first}/backdrop-shipments"), odd).expect_status(201);
+    app.advance(Duration::minutes(1));
+    let second = ordered(&app, 2, &photo_required(&app, 2));
+    app.logistics().act(&format!("{second}/pack")).expect_status(200);
+    let labels = app.logistics().get("/v1/backdrop-shipments/labels.csv").expect_status(200);
+    assert_eq!(labels.header("content-type").as_deref(), Some("text/csv; charset=utf-8"));
+    assert_eq!(labels.header("cache-control").as_deref(), Some("no-store"));
+    let text = String::from_utf8(labels.body).unwrap();
+    let lines: Vec<&str> = text.strip_prefix('\u{feff}').expect("a byte order mark").split("\r\n").collect();
+    assert_eq!(lines.len(), 4, "{text}");
+    assert!(lines[0].starts_with("shipment_id,order_no,state,requested_at,recipient_name,phone,"));
+    assert!(
+        lines[1].contains(",requested,") && lines[1].contains("\"'=HYPERLINK(\"\"http://x\"\")\""),
+        "{text}"
+    );
+    assert!(lines[1].contains("\"建国路 \"\"88\"\" 号, 1 层\""), "{text}");
+    assert!(lines[2].contains(",packed,") && lines[2].contains("张三丰,13800138000,"), "{text}");
+    let packed =
+        app.logistics().get("/v1/backdrop-shipments/labels.csv?state=packed&limit=1").expect_status(200);
+    assert_eq!(String::from_utf8(packed.body).unwrap().lines().count(), 2);
+    let reads: i64 = {
+        use beian::schema::audit_events::dsl::*;
+        audit_events.filter(action.eq("backdrop.label_read")).count().get_result(&mut app.conn()).unwrap()
+    };
+    assert_eq!(reads, 3);
+    let faults = app.logistics().get("/v1/backdrop-shipments/labels.csv?state=shipped").expect_status(400);
+    assert_eq!(faults.faults(), ["state not_in_list"]);
+    app.applicant().get("/v1/backdrop-shipments/labels.csv").expect_problem(403, "forbidden");
+    app.run_jobs();
 }

@@ -507,3 +507,45 @@ fn of_two_decisions_at_once_one_is_applied() {
         seen.at("/events").as_array().unwrap().iter().map(|e| e["outcome"].clone()).collect();
     assert_eq!(outcomes, ["applied", "applied", "late"]);
 }
+
+#[test]
+fn many_decisions_are_recorded_in_one_request_and_a_bad_row_stops_no_other() {
+    let app = manual();
+    let ids = [1, 2, 3].map(|account| queued(&app, account, remark("批量")));
+    app.run_jobs();
+    let paths = ids.each_ref().map(|id| path(&app, id));
+    let row = |path: &str, decision: Value| json!({ "submission_id": path.rsplit('/').next().unwrap(), "decision": decision });
+    let mut wrong = decision(&app, &paths[1], "B-2", "rejected", Value::Null);
+    let right = decision(&app, &paths[0], "B-1", "approved", json!("1001"));
+    let rows = json!({ "rows": [
+        row(&paths[0], right.clone()),
+        row(&paths[1], wrong.clone()),
+        row(&paths[2], decision(&app, &paths[2], "B-3", "rejected", json!("1020"))),
+        row("0193a000-0000-7000-8000-0000000ff999", right.clone()),
+    ] });
+    let many = "/v1/bureau-submissions/decisions";
+    let keyed = app.bureau().with("Idempotency-Key", "results-1");
+    let answer = keyed.post(many, rows.clone()).expect_status(200).expect("/done", 2).expect("/refused", 2);
+    let answer = answer
+        .expect("/items/1/problem/errors/0/pointer", "/rows/1/decision/result_code")
+        .expect("/items/3/problem/code", "not_found");
+    assert_eq!(answer.at("/items/0/version"), app.bureau().get(&paths[0]).at("/version"));
+    let again = keyed.post(many, rows).expect_status(200);
+    assert_eq!(again.header("idempotency-replayed").as_deref(), Some("true"));
+    filing(&app, 1, &ids[0]).expect("/status", "approved");
+    filing(&app, 2, &ids[1]).expect("/status", "bureau_queued");
+    filing(&app, 3, &ids[2]).expect("/status", "bureau_rejected");
+    // Without a key: the same again changes nothing, a late one is recorded, the mended row goes through.
+    wrong["result_code"] = json!("1020");
+    let mut late = right.clone();
+    late["external_reference"] = json!("B-9");
+    let rows = json!({ "rows": [row(&paths[0], late), row(&paths[1], wrong)] });
+    let answer = app.bureau().post(many, rows).expect_status(200).expect("/done", 1);
+    answer.expect("/items/0/problem/code", "late_event");
+    let again = json!({ "rows": [row(&paths[0], right)] });
+    app.bureau().post(many, again.clone()).expect_status(200).expect("/done", 1);
+    let seen = app.bureau().get(&paths[0]).expect_status(200).expect("/state", "approved");
+    assert_eq!(seen.at("/events/1/outcome"), "late");
+    app.reviewer().post(many, again).expect_problem(403, "forbidden");
+    app.run_jobs();
+}

@@ -12,7 +12,7 @@ use crate::support::files::fixture;
 use crate::support::{Response, TestApp};
 
 /// Their examples cannot hold the secret that a mail or an earlier reply carries: they answer a documented refusal.
-const NEEDS_A_SECRET: [&str; 8] = [
+const NEEDS_A_SECRET: [&str; 9] = [
     "refreshSession",
     "logout",
     "confirmPasswordReset",
@@ -21,6 +21,7 @@ const NEEDS_A_SECRET: [&str; 8] = [
     "recordSmsReceipts",
     "getUnsubscribePage",
     "unsubscribe",
+    "receiveCarrierPush",
 ];
 /// End the session or the log-in of the user whose example it is: they come last.
 const LAST: [&str; 2] = ["changePassword", "disableUser"];

@@ -9,6 +9,8 @@ mod authorization;
 mod backdrop;
 mod bad_input;
 mod bureau;
+mod bureau_miit;
+mod carrier;
 mod catalogue;
 mod channels;
 mod crash;

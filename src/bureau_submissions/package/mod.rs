@@ -20,7 +20,7 @@ use super::model::{self, Submission};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::error_codes as codes;
-use crate::external::bureau::Package;
+use crate::external::bureau::{Package, PackageFile};
 use crate::external::storage::{Storage, StorageError};
 use crate::filings::{self, Filing, diff};
 use crate::kernel::ids::SubmissionId;
@@ -205,6 +205,16 @@ fn pack(source: Source, files: Vec<(String, Vec<u8>)>) -> ApiResult<Package> {
         ("data.json".to_owned(), serde_json::to_vec_pretty(document).map_err(ApiError::internal)?),
         ("data.xml".to_owned(), xml::write("filing", document).map_err(ApiError::internal)?),
     ];
+    let kept: Vec<PackageFile> = source
+        .files
+        .iter()
+        .zip(&files)
+        .map(|(file, (name, bytes))| PackageFile {
+            name: name.clone(),
+            content_type: file.content_type.clone(),
+            bytes: bytes.clone(),
+        })
+        .collect();
     entries.extend(files);
     let listed: Vec<Value> = entries
         .iter()
@@ -225,6 +235,7 @@ fn pack(source: Source, files: Vec<(String, Vec<u8>)>) -> ApiResult<Package> {
         return Err(ApiError::new(&codes::PACKAGE_TOO_LARGE));
     }
     Ok(Package {
+        submission_id: source.submission.id.0,
         order_no: source.order_no,
         icp_number: source.icp_number,
         bureau_code: source.submission.bureau_code,
@@ -233,6 +244,9 @@ fn pack(source: Source, files: Vec<(String, Vec<u8>)>) -> ApiResult<Package> {
         remark: source.remark,
         sha256: sha256(&zip),
         zip,
+        document: source.document,
+        files: kept,
+        data_sequence: source.submission.data_sequence,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 
-use super::{BureauGateway, Known, Package, Sent, Verdict};
+use super::{BureauGateway, Known, Package, Sent};
 
 /// The gateway without a machine.
 pub struct ManualGateway;
@@ -20,9 +20,5 @@ impl BureauGateway for ManualGateway {
 
     async fn query(&self, _order_no: &str) -> Known {
         Known::NoAnswer("an operator asks the bureau".to_owned())
-    }
-
-    async fn poll(&self) -> Vec<Verdict> {
-        Vec::new()
     }
 }

@@ -19,7 +19,7 @@ use std::sync::Mutex;
 use async_trait::async_trait;
 use chrono::Duration;
 
-use super::{BureauGateway, Known, Package, Receipt, Sent, Verdict};
+use super::{BureauGateway, FiledStatus, Known, Package, Receipt, Sent, Silence, Verdict};
 
 /// How long the simulated bureau thinks.
 const SECONDS: i64 = 5;
@@ -72,6 +72,7 @@ impl Simulator {
         let is_approved = !website_name.contains("驳回");
         Verdict {
             external_reference: format!("{reference}-D"),
+            data_sequence: None,
             order_no: order_no.to_owned(),
             icp_number: icp_number.to_owned(),
             is_approved,
@@ -130,9 +131,14 @@ impl BureauGateway for Simulator {
         }
     }
 
-    /// Nothing: it decides when the job `bureau.simulate_decision` asks.
-    async fn poll(&self) -> Vec<Verdict> {
-        Vec::new()
+    /// Whatever is asked about is filed: every website of the demo is.
+    async fn filed_status(&self, _domain: &str) -> Result<Option<FiledStatus>, Silence> {
+        Ok(Some(FiledStatus {
+            is_filed: true,
+            website_name: None,
+            subject_icp_number: None,
+            website_icp_number: None,
+        }))
     }
 
     fn simulator(&self) -> Option<&Simulator> {
@@ -146,6 +152,7 @@ mod tests {
 
     fn package(remark: &str, attempt_no: i32) -> Package {
         Package {
+            submission_id: uuid::Uuid::nil(),
             order_no: "BA-2026-000001".into(),
             icp_number: "京ICP备12345678号-1".into(),
             bureau_code: "110000".into(),
@@ -154,6 +161,9 @@ mod tests {
             remark: remark.into(),
             sha256: "0123456789abcdef".into(),
             zip: Vec::new(),
+            document: crate::kernel::pii::Clear::from_value(serde_json::Value::Null),
+            files: Vec::new(),
+            data_sequence: None,
         }
     }
 

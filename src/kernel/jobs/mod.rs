@@ -6,7 +6,7 @@
 mod queue;
 mod worker;
 
-pub use queue::{NewJob, discard, enqueue, retry};
+pub use queue::{NewJob, discard, enqueue, is_pending, is_waiting, retry};
 pub use worker::{Postponed, Registry, Waker, Worker};
 
 crate::text_enum! {

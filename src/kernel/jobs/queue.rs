@@ -73,6 +73,40 @@ pub fn enqueue(conn: &mut PgConnection, now: DateTime<Utc>, job: NewJob) -> Quer
     Ok(())
 }
 
+/// Whether a job of this kind with this payload waits or runs.
+///
+/// # Errors
+/// When the database fails.
+pub fn is_waiting(conn: &mut PgConnection, kind: &str, payload: &Value) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(
+        jobs::table
+            .filter(jobs::kind.eq(kind))
+            .filter(jobs::payload.eq(payload))
+            .filter(jobs::state.eq_any([JobState::Pending, JobState::Running])),
+    ))
+    .get_result(conn)
+}
+
+/// Whether a job of this kind with this payload waits, not running yet, and is due by this time.
+///
+/// # Errors
+/// When the database fails.
+pub fn is_pending(
+    conn: &mut PgConnection,
+    kind: &str,
+    payload: &Value,
+    due_by: DateTime<Utc>,
+) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(
+        jobs::table
+            .filter(jobs::kind.eq(kind))
+            .filter(jobs::payload.eq(payload))
+            .filter(jobs::state.eq(JobState::Pending))
+            .filter(jobs::run_at.le(due_by)),
+    ))
+    .get_result(conn)
+}
+
 /// A job as a worker sees it.
 #[derive(diesel::QueryableByName, Clone, Debug)]
 pub(super) struct Claimed {

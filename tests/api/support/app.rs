@@ -194,6 +194,11 @@ impl TestApp {
         self.runtime.block_on(self.worker.schedule_periodic()).unwrap();
     }
 
+    /// How another process reaches the test's database.
+    pub fn database_url(&self) -> secrecy::SecretString {
+        cluster().url(&self.database)
+    }
+
     /// Settings of the test's bucket.
     pub fn storage_config(&self) -> beian::config::StorageConfig {
         cluster().storage(&self.database.replace('_', "-"))

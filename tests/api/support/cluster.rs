@@ -99,6 +99,11 @@ impl Cluster {
         (name, url)
     }
 
+    /// How a database of this name is reached.
+    pub fn url(&self, name: &str) -> SecretString {
+        (self.urls)(name)
+    }
+
     /// An empty database, for tests of migrations.
     pub fn create_empty_database(&self) -> (String, SecretString) {
         let name = format!("test_{}", self.next.fetch_add(1, Ordering::Relaxed));
@@ -114,11 +119,6 @@ impl Cluster {
         if let Ok(mut admin) = self.admin.lock() {
             execute(&mut admin, &format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"));
         }
-    }
-
-    /// Address of a database.
-    pub fn url(&self, name: &str) -> SecretString {
-        (self.urls)(name)
     }
 
     /// A store with a bucket of its own.

@@ -6,9 +6,12 @@ mod client;
 mod cluster;
 pub mod files;
 pub mod http_server;
+pub mod kuaidi;
 mod listener;
 pub mod make;
+pub mod miit;
 pub mod office;
+pub mod restartable_server;
 pub mod smtp;
 
 pub use app::TestApp;

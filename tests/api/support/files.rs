@@ -57,7 +57,7 @@ pub fn good_photo(seed: u8) -> Vec<u8> {
             let (x, y) = (f64::from(cell % 60) / 60.0, f64::from(cell / 60) / 80.0);
             1.0 + waves
                 .iter()
-                .map(|[fx, fy, phase]| 0.07 * (6.283 * (fx * x + fy * y) + phase).sin())
+                .map(|[fx, fy, phase]| 0.07 * (std::f64::consts::TAU * (fx * x + fy * y) + phase).sin())
                 .sum::<f64>()
         })
         .collect();

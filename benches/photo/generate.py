@@ -190,8 +190,10 @@ def main():
     parser.add_argument("set", choices=SETS)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--each", type=int, default=40, help="pictures of each fault")
+    parser.add_argument("--seed", type=int, help="other pictures of the same people: for a set that nobody has looked at")
     arguments = parser.parse_args()
     names, seed = SETS[arguments.set]
+    seed = seed if arguments.seed is None else arguments.seed
     cast = people.load(arguments.folder / ".cache")
     made = Set(arguments.folder, {name: cast[name] for name in names}, seed)
     each = arguments.each

@@ -1,24 +1,22 @@
-//! One small HTTP client for calls to other systems: no redirects, a limit for the time and for the reply's size, a
-//! connection of its own for each call (there are few, and several runtimes may use one client).
+//! The HTTP client for calls to other systems: no redirects (a body may hold personal data and goes to the configured address
+//! only), limits for the time and for the reply's size, a connection of its own for each call: there are few, several
+//! runtimes may use one client, and a connection that the other side is just closing would leave it open whether the
+//! request arrived. Receivers of webhooks, whose addresses are other people's, have a client of their own: [`super::web`].
 
 use std::time::Duration;
 
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
-use hyper::{Request, StatusCode};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
+use reqwest::{Client, Request, Response, StatusCode, header, redirect};
 
-/// Largest reply that is read, in bytes; what these interfaces say is short.
+/// Largest reply that is read unless somebody expects more, in bytes; what most interfaces say is short.
 const MAX_REPLY: usize = 64 * 1024;
+/// Longest wait for a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A client for http and https; trusts the certificates of the system.
 pub struct HttpClient {
-    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
-    /// Limit for the whole call.
-    timeout: Duration,
+    client: Client,
+    /// Largest reply, in bytes.
+    max_reply: usize,
 }
 
 /// What came back.
@@ -26,8 +24,10 @@ pub struct HttpClient {
 pub struct HttpReply {
     /// Status.
     pub status: StatusCode,
-    /// The whole body, at most 64 KiB.
-    pub body: Bytes,
+    /// Media type with its parameters.
+    pub content_type: Option<String>,
+    /// The whole body.
+    pub body: Vec<u8>,
 }
 
 /// Why there is no reply. The texts name kinds of faults, never an address or a body.
@@ -40,41 +40,65 @@ pub enum HttpFault {
     #[error("no answer in time")]
     TimeOut,
     /// It may or may not have arrived.
-    #[error("the answer broke off, or is longer than 64 KiB")]
+    #[error("the answer broke off, or is too long")]
     BrokenOff,
 }
 
 impl HttpClient {
-    /// A client whose calls take at most `timeout`. Opens no connection.
+    /// A client whose calls take at most `timeout`, and whose replies have at most 64 KiB. Opens no connection.
     ///
     /// # Errors
     /// When the system has no certificates that can be read.
     pub fn new(timeout: Duration) -> anyhow::Result<Self> {
-        let connector = HttpsConnectorBuilder::new()
-            .with_provider_and_native_roots(rustls::crypto::ring::default_provider())?
-            .https_or_http()
-            .enable_http1()
-            .build();
-        let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build(connector);
-        Ok(Self { client, timeout })
+        let client = Client::builder()
+            .timeout(timeout)
+            .connect_timeout(CONNECT_TIMEOUT.min(timeout))
+            .redirect(redirect::Policy::none())
+            .pool_max_idle_per_host(0)
+            .user_agent(concat!("beian/", env!("CARGO_PKG_VERSION")))
+            .build()?;
+        Ok(Self { client, max_reply: MAX_REPLY })
+    }
+
+    /// Takes replies of up to so many bytes.
+    pub fn with_replies_up_to(self, max_reply: usize) -> Self {
+        Self { max_reply, ..self }
     }
 
     /// Sends a request once.
     ///
     /// # Errors
     /// See [`HttpFault`]. Any status is a reply, not an error.
-    pub async fn send(&self, request: Request<Vec<u8>>) -> Result<HttpReply, HttpFault> {
-        let request = request.map(|body| Full::new(Bytes::from(body)));
-        let call = async {
-            let reply = self.client.request(request).await.map_err(|error| {
-                if error.is_connect() { HttpFault::NoConnection } else { HttpFault::BrokenOff }
-            })?;
-            let status = reply.status();
-            let body = Limited::new(reply.into_body(), MAX_REPLY).collect().await;
-            let body = body.map_err(|_| HttpFault::BrokenOff)?.to_bytes();
-            Ok(HttpReply { status, body })
-        };
-        tokio::time::timeout(self.timeout, call).await.map_err(|_| HttpFault::TimeOut)?
+    pub async fn send(&self, request: hyper::Request<Vec<u8>>) -> Result<HttpReply, HttpFault> {
+        let request = Request::try_from(request).map_err(fault)?;
+        let reply = self.client.execute(request).await.map_err(fault)?;
+        let content_type = reply.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        Ok(HttpReply {
+            status: reply.status(),
+            content_type: content_type.map(str::to_owned),
+            body: self.read(reply).await?,
+        })
+    }
+
+    async fn read(&self, mut reply: Response) -> Result<Vec<u8>, HttpFault> {
+        let mut body = Vec::new();
+        while let Some(piece) = reply.chunk().await.map_err(fault)? {
+            if body.len() + piece.len() > self.max_reply {
+                return Err(HttpFault::BrokenOff);
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
+    }
+}
+
+fn fault(error: reqwest::Error) -> HttpFault {
+    if error.is_connect() || error.is_builder() {
+        HttpFault::NoConnection
+    } else if error.is_timeout() {
+        HttpFault::TimeOut
+    } else {
+        HttpFault::BrokenOff
     }
 }
 
@@ -103,7 +127,7 @@ mod tests {
 
     async fn ask(url: &str) -> Result<HttpReply, HttpFault> {
         let client = HttpClient::new(Duration::from_millis(500)).expect("a client");
-        client.send(Request::get(url).body(Vec::new()).expect("a request")).await
+        client.send(hyper::Request::get(url).body(Vec::new()).expect("a request")).await
     }
 
     fn reply(head: &str, body: &str) -> Option<String> {

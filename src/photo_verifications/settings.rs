@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 
-use super::precheck::{Switch, Switches};
+use super::precheck::{PrecheckMode, Switches};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, op};
@@ -24,14 +24,14 @@ use crate::kernel::reply::Reply;
 use crate::schema::{photo_precheck_settings as table, users};
 
 struct Chosen {
-    mode: Switch,
+    mode: PrecheckMode,
     changed_by: UserId,
     changed_by_name: String,
     changed_at: DateTime<Utc>,
 }
 
 fn chosen(conn: &mut PgConnection) -> QueryResult<HashMap<String, Chosen>> {
-    let rows: Vec<(String, Switch, UserId, String, DateTime<Utc>)> = table::table
+    let rows: Vec<(String, PrecheckMode, UserId, String, DateTime<Utc>)> = table::table
         .inner_join(users::table)
         .select((table::code, table::mode, users::id, users::display_name, table::changed_at))
         .load(conn)?;
@@ -48,7 +48,7 @@ fn chosen(conn: &mut PgConnection) -> QueryResult<HashMap<String, Chosen>> {
 /// # Errors
 /// When the database fails.
 pub(super) fn switches(conn: &mut PgConnection) -> QueryResult<Switches> {
-    let rows: Vec<(String, Switch)> = table::table.select((table::code, table::mode)).load(conn)?;
+    let rows: Vec<(String, PrecheckMode)> = table::table.select((table::code, table::mode)).load(conn)?;
     let mut switches = Switches::default();
     for (code, mode) in rows {
         switches.set(&code, mode);
@@ -66,9 +66,9 @@ pub struct PhotoPrecheckSetting {
     #[schema(example = "照片模糊")]
     pub label: String,
     /// What it does now.
-    pub mode: Switch,
+    pub mode: PrecheckMode,
     /// What it does unless an admin chooses something else.
-    pub default_mode: Switch,
+    pub default_mode: PrecheckMode,
     /// Who chose; null for the default.
     pub changed_by: Option<UserId>,
     /// Name of who chose.
@@ -94,7 +94,7 @@ pub struct PhotoPrecheckSettingPage {
 #[schema(example = json!({ "mode": "warn" }))]
 pub struct PhotoPrecheckSettingInput {
     /// `block`: the photo must be taken again. `warn`: the reviewer sees it. `off`: nobody is told.
-    pub mode: Switch,
+    pub mode: PrecheckMode,
 }
 
 fn row(code: &str, chosen: Option<&Chosen>, locale: Locale) -> PhotoPrecheckSetting {
@@ -149,7 +149,7 @@ pub async fn put_photo_precheck_setting(
     app.db
         .transaction(move |conn| {
             let before = table::table.find(code).for_update().select(table::mode).first(conn).optional()?;
-            let before: Switch = before.unwrap_or_else(|| Switches::default_of(code));
+            let before: PrecheckMode = before.unwrap_or_else(|| Switches::default_of(code));
             let columns =
                 (table::mode.eq(mode), table::changed_by.eq(caller.user_id), table::changed_at.eq(now));
             diesel::insert_into(table::table)

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, FixedOffset, NaiveDateTime, Utc};
+use hyper::{Request, header};
 use md5::{Digest, Md5};
-use reqwest::{Client, header, redirect};
 use secrecy::ExposeSecret;
 use serde::Deserialize;
 use serde_json::json;
@@ -14,6 +14,7 @@ use subtle::ConstantTimeEq;
 
 use super::{CarrierTracker, Parcel, Report, ReportedEvent, TrackingError};
 use crate::config::Kuaidi100Config;
+use crate::external::http::HttpClient;
 
 /// Longest call.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -28,7 +29,7 @@ const NEEDS_PHONE: [&str; 3] = ["shunfeng", "shunfengkuaiyun", "fengwang"];
 /// The client.
 pub struct Kuaidi100 {
     config: Kuaidi100Config,
-    client: Client,
+    client: HttpClient,
 }
 
 impl Kuaidi100 {
@@ -37,36 +38,21 @@ impl Kuaidi100 {
     /// # Errors
     /// When the certificates of the machine cannot be read.
     pub fn new(config: Kuaidi100Config) -> anyhow::Result<Self> {
-        let client = Client::builder()
-            .timeout(TIMEOUT)
-            .connect_timeout(Duration::from_secs(10))
-            .redirect(redirect::Policy::none())
-            .user_agent(concat!("beian/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let client = HttpClient::new(TIMEOUT)?.with_replies_up_to(MAX_REPLY);
         Ok(Self { config, client })
     }
 
     async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Result<Answer, TrackingError> {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        let no_answer = |error: reqwest::Error| TrackingError::NoAnswer(error.without_url().to_string());
-        let mut reply = self
-            .client
-            .post(format!("{}{path}", self.config.url))
+        let request = Request::post(format!("{}{path}", self.config.url))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded; charset=utf-8")
-            .body(body)
-            .send()
-            .await
-            .map_err(no_answer)?;
-        let status = reply.status();
-        let mut bytes = Vec::new();
-        while let Some(piece) = reply.chunk().await.map_err(no_answer)? {
-            if bytes.len() + piece.len() > MAX_REPLY {
-                return Err(TrackingError::NoAnswer("the answer is too large".to_owned()));
-            }
-            bytes.extend_from_slice(&piece);
-        }
-        serde_json::from_slice(&bytes)
-            .map_err(|_| TrackingError::NoAnswer(format!("HTTP status {status}, not the expected JSON")))
+            .body(body.into_bytes())
+            .map_err(|_| TrackingError::NoAnswer("the address cannot be used".to_owned()))?;
+        let reply = self.client.send(request).await;
+        let reply = reply.map_err(|fault| TrackingError::NoAnswer(fault.to_string()))?;
+        serde_json::from_slice(&reply.body).map_err(|_| {
+            TrackingError::NoAnswer(format!("HTTP status {}, not the expected JSON", reply.status))
+        })
     }
 }
 

@@ -180,7 +180,8 @@ mod tests {
     fn reply(status: u16, body: &str) -> HttpReply {
         HttpReply {
             status: StatusCode::from_u16(status).expect("a status"),
-            body: body.as_bytes().to_vec().into(),
+            content_type: None,
+            body: body.as_bytes().to_vec(),
         }
     }
 

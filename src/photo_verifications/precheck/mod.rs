@@ -39,7 +39,7 @@ pub use preview::preview;
 pub use profile::{BackdropProfile, TextTemplate};
 pub use quality::Quality;
 pub use strip::strip_metadata;
-pub use switches::{Switch, Switches};
+pub use switches::{PrecheckMode, Switches};
 pub use text::TextMatch;
 
 /// Not a decodable JPEG or PNG. It cannot be switched off: nothing else can be said about such a file.

@@ -8,7 +8,7 @@ use super::Severity;
 
 crate::text_enum! {
     /// What happens when a finding is made.
-    pub enum Switch {
+    pub enum PrecheckMode {
         /// The photo must be taken again.
         Block = "block",
         /// The reviewer sees a warning.
@@ -21,7 +21,7 @@ crate::text_enum! {
 /// The switch of each code. A code that was not set has its default (domain: photo pre-check).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct Switches(BTreeMap<String, Switch>);
+pub struct Switches(BTreeMap<String, PrecheckMode>);
 
 /// The codes that block unless somebody decided otherwise.
 const BLOCKING: &[&str] =
@@ -48,16 +48,16 @@ impl Switches {
     ];
 
     /// The default of a code.
-    pub fn default_of(code: &str) -> Switch {
+    pub fn default_of(code: &str) -> PrecheckMode {
         match code {
-            super::UNREADABLE => Switch::Block,
-            _ if BLOCKING.contains(&code) => Switch::Block,
-            _ => Switch::Warn,
+            super::UNREADABLE => PrecheckMode::Block,
+            _ if BLOCKING.contains(&code) => PrecheckMode::Block,
+            _ => PrecheckMode::Warn,
         }
     }
 
     /// The switch of a code. `PHOTO_UNREADABLE` always blocks, whatever was set.
-    pub fn get(&self, code: &str) -> Switch {
+    pub fn get(&self, code: &str) -> PrecheckMode {
         match self.0.get(code) {
             Some(switch) if code != super::UNREADABLE => *switch,
             _ => Self::default_of(code),
@@ -65,7 +65,7 @@ impl Switches {
     }
 
     /// Sets the switch of a code; codes without a switch are left alone.
-    pub fn set(&mut self, code: &str, switch: Switch) {
+    pub fn set(&mut self, code: &str, switch: PrecheckMode) {
         if Self::CODES.contains(&code) {
             self.0.insert(code.to_owned(), switch);
         }
@@ -74,9 +74,9 @@ impl Switches {
     /// The severity that a finding of this code has; none when it is off.
     pub(super) fn severity(&self, code: &str) -> Option<Severity> {
         match self.get(code) {
-            Switch::Block => Some(Severity::Block),
-            Switch::Warn => Some(Severity::Warn),
-            Switch::Off => None,
+            PrecheckMode::Block => Some(Severity::Block),
+            PrecheckMode::Warn => Some(Severity::Warn),
+            PrecheckMode::Off => None,
         }
     }
 }
@@ -88,8 +88,11 @@ mod tests {
     #[test]
     fn the_default_blocks_what_the_domain_blocks_and_warns_otherwise() {
         let switches = Switches::default();
-        let blocking: Vec<_> =
-            Switches::CODES.iter().filter(|code| switches.get(code) == Switch::Block).copied().collect();
+        let blocking: Vec<_> = Switches::CODES
+            .iter()
+            .filter(|code| switches.get(code) == PrecheckMode::Block)
+            .copied()
+            .collect();
         let wanted = [
             "PHOTO_TOO_SMALL",
             "PHOTO_NO_FACE",
@@ -98,16 +101,16 @@ mod tests {
             "PHOTO_REUSED",
         ];
         assert_eq!(blocking, wanted);
-        assert!(Switches::CODES.iter().all(|code| switches.get(code) != Switch::Off));
+        assert!(Switches::CODES.iter().all(|code| switches.get(code) != PrecheckMode::Off));
         assert_eq!(Switches::CODES.len(), 15);
     }
 
     #[test]
     fn a_switch_counts_except_for_what_cannot_be_read() {
         let mut switches = Switches::default();
-        switches.set("PHOTO_BLURRED", Switch::Block);
-        switches.set("PHOTO_NO_FACE", Switch::Off);
-        switches.set("PHOTO_UNREADABLE", Switch::Off);
+        switches.set("PHOTO_BLURRED", PrecheckMode::Block);
+        switches.set("PHOTO_NO_FACE", PrecheckMode::Off);
+        switches.set("PHOTO_UNREADABLE", PrecheckMode::Off);
         assert_eq!(switches.severity("PHOTO_BLURRED"), Some(Severity::Block));
         assert_eq!(switches.severity("PHOTO_NO_FACE"), None);
         assert_eq!(switches.severity("PHOTO_UNREADABLE"), Some(Severity::Block));

@@ -227,9 +227,9 @@ fn a_switch_turns_a_warning_into_a_block_or_off() {
         judge(&seen, &context).iter().map(|finding| finding.severity).collect::<Vec<_>>()
     };
     assert_eq!(severities(&switches), [Severity::Warn]);
-    switches.set(CLOTHES_COLOUR, Switch::Block);
+    switches.set(CLOTHES_COLOUR, PrecheckMode::Block);
     assert_eq!(severities(&switches), [Severity::Block]);
-    switches.set(CLOTHES_COLOUR, Switch::Off);
+    switches.set(CLOTHES_COLOUR, PrecheckMode::Off);
     assert_eq!(severities(&switches), []);
 }
 

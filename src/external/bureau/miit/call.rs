@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use encoding_rs::{Encoding, UTF_8};
-use reqwest::{Client, header, redirect};
+use hyper::{Request, header};
 
 use super::envelope::MAX_BYTES;
 use super::soap::{self, Answer};
+use crate::external::http::{HttpClient, HttpFault};
 
 /// Longest call: an attempt of the caller is given up after two minutes.
 const TIMEOUT: Duration = Duration::from_secs(55);
-/// Longest wait for a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest reply: a file of 50 MB in base64, twice escaped.
 const MAX_REPLY: usize = MAX_BYTES * 3 / 2;
 
@@ -27,8 +26,8 @@ pub enum Failure {
     NoReply(String),
 }
 
-/// The HTTP client.
-pub struct Caller(Client);
+/// Calls the interface.
+pub struct Caller(HttpClient);
 
 impl Caller {
     /// Redirects are not followed: a body with personal data goes to the configured address only.
@@ -36,59 +35,28 @@ impl Caller {
     /// # Errors
     /// When the certificates of the machine cannot be read.
     pub fn new() -> anyhow::Result<Self> {
-        let client = Client::builder()
-            .timeout(TIMEOUT)
-            .connect_timeout(CONNECT_TIMEOUT)
-            .redirect(redirect::Policy::none())
-            // A connection that the other side is just closing would leave it open whether the request arrived.
-            .pool_max_idle_per_host(0)
-            .user_agent(concat!("beian/", env!("CARGO_PKG_VERSION")))
-            .build()?;
-        Ok(Self(client))
+        Ok(Self(HttpClient::new(TIMEOUT)?.with_replies_up_to(MAX_REPLY)))
     }
 
-    /// Posts a SOAP request and reads the answer.
+    /// Posts a SOAP request and reads the answer. The reasons of failures go to the API: they name no address.
     pub async fn call(&self, url: &str, body: &str) -> Result<Answer, Failure> {
-        let sent = self
-            .0
-            .post(url)
+        let request = Request::post(url)
             .header(header::CONTENT_TYPE, "text/xml; charset=utf-8")
             .header("SOAPAction", "\"\"")
-            .body(body.to_owned())
-            .send()
-            .await;
-        let reply = sent.map_err(|error| {
-            let is_unsent = error.is_connect() || error.is_builder();
-            // Without the address: it is the operator's business, the error text goes to the API.
-            let reason = error.without_url().to_string();
-            if is_unsent { Failure::NotSent(reason) } else { Failure::NoReply(reason) }
+            .body(body.as_bytes().to_vec())
+            .map_err(|_| Failure::NotSent("the address cannot be used".to_owned()))?;
+        let reply = self.0.send(request).await.map_err(|fault| match fault {
+            HttpFault::NoConnection => Failure::NotSent(fault.to_string()),
+            HttpFault::TimeOut | HttpFault::BrokenOff => Failure::NoReply(fault.to_string()),
         })?;
-        let status = reply.status();
+        let status = reply.status;
         if status.is_redirection() || status.is_client_error() {
             return Err(Failure::Refused(format!("HTTP status {status}")));
         }
-        let label = reply
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split("charset=").nth(1))
-            .map(|label| label.trim_matches(['"', '\'', ' ', ';']).to_owned());
-        let bytes = read(reply).await?;
+        let label = reply.content_type.as_deref().and_then(|value| value.split("charset=").nth(1));
+        let label = label.map(|label| label.trim_matches(['"', '\'', ' ', ';']));
         let encoding = label.and_then(|label| Encoding::for_label(label.as_bytes())).unwrap_or(UTF_8);
-        let text = encoding.decode(&bytes).0;
+        let text = encoding.decode(&reply.body).0;
         soap::answer(&text).map_err(|fault| Failure::NoReply(format!("HTTP status {status}: {fault}")))
-    }
-}
-
-/// The body, as long as it is not larger than any answer can be.
-async fn read(mut reply: reqwest::Response) -> Result<Vec<u8>, Failure> {
-    let mut bytes = Vec::new();
-    loop {
-        let piece = reply.chunk().await.map_err(|error| Failure::NoReply(error.without_url().to_string()))?;
-        let Some(piece) = piece else { return Ok(bytes) };
-        if bytes.len() + piece.len() > MAX_REPLY {
-            return Err(Failure::NoReply("the reply is too large".to_owned()));
-        }
-        bytes.extend_from_slice(&piece);
     }
 }

@@ -15,7 +15,8 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use serde_json::json;
 
-use crate::crash::Site;
+use crate::crash::{Site, wait_for};
+use crate::support::Client;
 
 /// Filings that move.
 const CROWD: i64 = 2000;
@@ -191,4 +192,37 @@ fn workers_killed_at_random_lose_nothing_and_do_nothing_twice() {
         "{twice} mails went out twice for {KILLS} kills: some job ran twice at the same time"
     );
     println!("{KILLS} kills, {again} jobs taken over, {twice} mails twice, {} s", start.elapsed().as_secs());
+}
+
+#[test]
+fn a_worker_tells_how_the_queue_stands() {
+    let site = Site::new();
+    let conn = &mut site.conn();
+    diesel::sql_query(
+        "INSERT INTO jobs (id, kind, payload, state, run_at, max_attempts, created_at, finished_at)
+         SELECT gen_random_uuid(), 'gone', '{}', 'dead', now(), 1, now(), now() FROM generate_series(1, 2)",
+    )
+    .execute(conn)
+    .unwrap();
+    // Free a moment ago; the worker refuses to start on a port that somebody took meanwhile.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut command = site.command("worker", "off");
+    let workers = Workers {
+        site: &site,
+        running: vec![command.env("METRICS_ADDR", format!("127.0.0.1:{port}")).spawn().unwrap()],
+    };
+    let metrics = wait_for("the worker tells its metrics", || {
+        // Not there yet: the client would fail the test.
+        std::net::TcpStream::connect(("127.0.0.1", port)).ok()?;
+        let text =
+            Client::new(&format!("http://127.0.0.1:{port}"), None).get("/metrics").expect_status(200).body;
+        let text = String::from_utf8(text).unwrap();
+        text.contains("beian_jobs_dead").then_some(text)
+    });
+    assert!(metrics.lines().any(|line| line == "beian_jobs_dead 2"), "{metrics}");
+    for gauge in ["beian_jobs_due ", "beian_jobs_oldest_due_seconds "] {
+        let value = metrics.lines().find_map(|line| line.strip_prefix(gauge)).expect(gauge);
+        assert!(value.parse::<f64>().unwrap() >= 0.0, "{gauge}{value}");
+    }
+    drop(workers);
 }

@@ -236,6 +236,30 @@ pub(super) fn finish(
     Ok(rows == 1)
 }
 
+/// How the queue stands.
+#[derive(diesel::QueryableByName, Clone, Debug)]
+pub(super) struct Backlog {
+    /// Jobs that could run now and wait for a worker.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub due: i64,
+    /// Since when the one waits that has waited longest.
+    #[diesel(sql_type = sql_types::Nullable<sql_types::Timestamptz>)]
+    pub oldest: Option<DateTime<Utc>>,
+    /// Jobs that gave up.
+    #[diesel(sql_type = sql_types::BigInt)]
+    pub dead: i64,
+}
+
+/// Looks at the queue without touching it.
+pub(super) fn backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<Backlog> {
+    diesel::sql_query(
+        "SELECT count(*) AS due, min(run_at) AS oldest, (SELECT count(*) FROM jobs WHERE state = 'dead') AS dead
+         FROM jobs WHERE state = 'pending' AND run_at <= $1",
+    )
+    .bind::<sql_types::Timestamptz, _>(now)
+    .get_result(conn)
+}
+
 /// Makes a dead job pending again. False when it is not dead.
 ///
 /// # Errors

@@ -132,6 +132,7 @@ impl Worker {
                     Ok(count) => tracing::warn!(count, "took jobs back from a worker that stopped"),
                     Err(error) => tracing::error!(%error, "could not look for lapsed jobs"),
                 }
+                self.tell_backlog(now).await;
                 next_sweep = now + Duration::seconds(5);
             }
             match self.step().await {
@@ -147,6 +148,19 @@ impl Worker {
                     }
                 }
             }
+        }
+    }
+
+    /// Sets the gauges of the queue. A worker that hangs does not tell them any more: watch that they move.
+    async fn tell_backlog(&self, now: DateTime<Utc>) {
+        match self.db.run(move |conn| Ok(queue::backlog(conn, now)?)).await {
+            Ok(backlog) => {
+                let age = backlog.oldest.map_or(0.0, |at| (now - at).as_seconds_f64().max(0.0));
+                metrics::gauge!("beian_jobs_due").set(backlog.due as f64);
+                metrics::gauge!("beian_jobs_oldest_due_seconds").set(age);
+                metrics::gauge!("beian_jobs_dead").set(backlog.dead as f64);
+            }
+            Err(error) => tracing::error!(%error, "could not look at the queue"),
         }
     }
 

@@ -176,15 +176,16 @@ impl TestApp {
         })
     }
 
-    /// The same by several workers at once, each on a thread with connections of its own.
+    /// The same by several workers at once, each with connections of its own.
     pub fn run_jobs_by(&self, workers: usize) {
-        std::thread::scope(|scope| {
-            for _ in 0..workers {
-                let worker = app::worker(&self.app, &cluster().url(&self.database)).unwrap();
-                scope.spawn(move || {
-                    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-                    runtime.block_on(async { while worker.step().await.unwrap() {} });
-                });
+        // On the runtime of the other steps: connections that a mailer keeps open belong to the one that opened them.
+        let workers: Vec<_> = (0..workers)
+            .map(|_| app::worker(&self.app, &cluster().url(&self.database)).unwrap())
+            .map(|worker| self.runtime.spawn(async move { while worker.step().await.unwrap() {} }))
+            .collect();
+        self.runtime.block_on(async {
+            for worker in workers {
+                worker.await.unwrap();
             }
         });
     }

@@ -508,7 +508,10 @@ fn a_worker_killed_in_the_middle_of_sending_neither_loses_nor_repeats_the_file()
         child.kill().unwrap();
         child.wait().unwrap();
         // It was killed in what is now the past of this test's clock.
-        #[allow(clippy::disallowed_methods, reason = "the worker was a process of its own, with the real clock")]
+        #[allow(
+            clippy::disallowed_methods,
+            reason = "the worker was a process of its own, with the real clock"
+        )]
         let now: DateTime<Utc> = SystemTime::now().into();
         app.advance(now - app.now());
         seen(&app, &id).expect("/state", "sending").expect("/data_sequence", 1);

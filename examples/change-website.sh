@@ -127,7 +127,8 @@ call "$applicant" POST "/v1/filings/$filing/check" | jq -r '"   can submit: \(.c
 
 say "Mend it"
 show >/dev/null
-patch "$(jq -nc --arg n "光影读书笔记" '{website: {name: $n, remark: "更换负责人", responsible_person: {certificate_number: "11010519491231002X", mobile: "13900001234", emergency_phone: "13800005678"}}}')"
+# A mobile and an address serve one subject: each run has its own.
+patch "$(jq -nc --arg n "光影读书笔记" --arg m "139$(printf '%08d' $((run % 100000000)))" --arg e "zhaoming-$run@example.com" '{website: {name: $n, remark: "更换负责人", responsible_person: {certificate_number: "11010519491231002X", mobile: $m, emergency_phone: "13800005678", email: $e}}}')"
 call "$applicant" GET "/v1/filings/$filing/diff" | jq -r '.changes[] | "   \(.label): \(.before) -> \(.after)"'
 
 say "Upload the materials that the change needs (picture 5)"

@@ -12,6 +12,7 @@ use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi, oauth};
 
 use crate::auth::{SessionCache, TokenKeys};
+use crate::catalogue::CatalogueCache;
 use crate::config::{Config, Secrets, StorageConfig, WorkerMode};
 use crate::external::web::{self as receivers, WebClient};
 use crate::external::{
@@ -61,6 +62,8 @@ pub struct Parts {
     pub tokens: TokenKeys,
     /// Sessions verified a moment ago.
     pub sessions: SessionCache,
+    /// What lists show from the catalogue, read a moment ago.
+    pub catalogue: CatalogueCache,
     /// Wakes the worker of this process.
     pub waker: Waker,
     /// Counts each user's trials of photos.
@@ -120,6 +123,7 @@ pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
         public_url: means.public_url,
         clock: means.clock,
         sessions: SessionCache::default(),
+        catalogue: CatalogueCache::default(),
         waker: Waker::default(),
         photo_trials: TrialLimit::default(),
         web: WebClient::new(receivers::Policy { allow_loopback: config.webhook_allow_loopback }),
@@ -269,6 +273,23 @@ pub fn migrate(config: Config) -> anyhow::Result<()> {
 pub fn load_demo(config: Config) -> anyhow::Result<()> {
     with_ground(&config, |ground, clock| {
         demo::load(&ground.database_url, &ground.storage, clock, ground.is_embedded())
+    })
+}
+
+/// Loads the demo data where it is missing, and adds applicants with filings in any number.
+///
+/// # Errors
+/// When database or store cannot be reached, or the filings are there already.
+pub fn fill_demo(config: Config, filings: i64, spare: i64) -> anyhow::Result<()> {
+    with_ground(&config, |ground, clock| {
+        demo::load(&ground.database_url, &ground.storage, clock, ground.is_embedded())?;
+        let mut conn = PgConnection::establish(ground.database_url.expose_secret())?;
+        let volume = demo::volume::fill(&mut conn, clock.now(), filings, spare)?;
+        println!(
+            "{} filings of {} applicants, {} applicants without",
+            volume.filings, volume.applicants, volume.spare
+        );
+        Ok(())
     })
 }
 

@@ -46,6 +46,15 @@ enum Demo {
     Load,
     /// Remove all data and load the demo data anew (embedded mode only).
     Reset,
+    /// Add applicants with filings in any number on top of the demo data, for load tests.
+    Fill {
+        /// Filings to add; three for each applicant.
+        #[arg(long)]
+        filings: i64,
+        /// Applicants to add who have no filing yet.
+        #[arg(long, default_value_t = 0)]
+        spare: i64,
+    },
 }
 
 #[derive(Subcommand)]
@@ -97,6 +106,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Migrate => app::migrate(config),
         Command::Demo { action: Demo::Load } => app::load_demo(config),
         Command::Demo { action: Demo::Reset } => app::reset_demo(config),
+        Command::Demo { action: Demo::Fill { filings, spare } } => app::fill_demo(config, filings, spare),
         Command::User { action: User::Create(user) } => {
             let password = read_password()?.into();
             let display_name = user.display_name.unwrap_or_else(|| user.login.clone());

@@ -4,7 +4,7 @@
 //! photo_rejected; one open per filing; survives a withdraw; the end of a filing cancels what is not shipped. Recipient, phone
 //! and street are personal data: masked everywhere but on the label that logistics prints.
 //! `tracking` takes what a carrier service reports, with the same effect as logistics' own entries.
-//! `filings` asks [`has_open`], calls [`cancel_unshipped`] and shows [`current`].
+//! `filings` asks for [`OPEN`] ones, calls [`cancel_unshipped`] and shows [`current`].
 
 mod api;
 mod body;
@@ -17,7 +17,7 @@ mod steps;
 mod tracking;
 
 pub use body::{ShipmentBody, current};
-pub use model::{cancel_unshipped, has_open};
+pub use model::{OPEN, cancel_unshipped};
 pub use tracking::register;
 
 /// Adds this feature's routes.

@@ -292,17 +292,9 @@ pub fn add_event(
     Ok(true)
 }
 
-/// Whether a backdrop is requested, packed or shipped.
-///
-/// # Errors
-/// When the database fails.
-pub fn has_open(conn: &mut PgConnection, filing: FilingId) -> QueryResult<bool> {
-    let open = [ShipmentState::Requested, ShipmentState::Packed, ShipmentState::Shipped];
-    diesel::select(diesel::dsl::exists(
-        shipments::table.filter(shipments::filing_id.eq(filing)).filter(shipments::state.eq_any(open)),
-    ))
-    .get_result(conn)
-}
+/// Under way: a filing has at most one of these.
+pub const OPEN: [ShipmentState; 3] =
+    [ShipmentState::Requested, ShipmentState::Packed, ShipmentState::Shipped];
 
 /// Cancels a shipment that is requested or packed: the filing has ended.
 ///

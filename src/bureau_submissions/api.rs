@@ -110,15 +110,16 @@ pub async fn list_bureau_submissions(
     let binding = format!("bureau-submissions {filter:?}");
     let after = page::decode(query.cursor.as_deref(), &binding)?;
     let limit = query.limit;
-    let (rows, calendar) = app
+    let parts = app.clone();
+    let (rows, shown) = app
         .db
         .run(move |conn| {
-            Ok((model::list(conn, now, &filter, after, limit)?, crate::catalogue::calendar(conn)?))
+            Ok((model::list(conn, now, &filter, after, limit)?, parts.catalogue.shown(conn, now)?))
         })
         .await?;
     let position = |row: &model::Row| Position { at: row.submission.queued_at, id: row.submission.id.0 };
-    let page =
-        Page::cut(rows, limit, &binding, position).map(|row| body::summary(row, now, locale, &calendar));
+    let page = Page::cut(rows, limit, &binding, position)
+        .map(|row| body::summary(row, now, locale, &shown.calendar));
     let cursor = page.next_cursor.clone();
     let body =
         BureauSubmissionPage { items: page.items, next_cursor: page.next_cursor, has_more: page.has_more };

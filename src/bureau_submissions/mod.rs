@@ -6,7 +6,7 @@
 //! `apply` writes what the bureau said, `send` hands over (`lane_send` where files carry numbers, which `lane` keeps),
 //! `downloads` takes what the bureau sends, `package` makes the zip, `bureaus` pauses and resumes, `results` shows what could
 //! not be applied.
-//! `filings::act` calls [`queue`], [`cancel_queued`] and [`live_state`]; a filing's reply shows [`current`].
+//! `filings::act` calls [`queue`] and [`cancel_queued`], and looks for [`LIVE`] ones; a filing's reply shows [`current`].
 
 mod answers;
 mod api;
@@ -27,7 +27,7 @@ mod steps;
 
 pub use body::{BureauBody, current};
 pub use model::next_sequence_no;
-pub use model::{NewSubmission, cancel_queued, live_id, live_state, queue, unresolved};
+pub use model::{LIVE, NewSubmission, cancel_queued, live_id, live_state, queue, unresolved};
 
 /// Adds this feature's routes.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {

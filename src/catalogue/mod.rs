@@ -5,6 +5,7 @@
 //! newer one of the same key. Loading a calendar year recomputes provisional deadlines (`recompute`).
 
 mod api;
+mod cache;
 pub mod data;
 pub mod jobs;
 pub mod model;
@@ -13,6 +14,7 @@ pub mod regions;
 mod seed;
 
 pub use api::{PictureBytes, routes};
+pub use cache::{CatalogueCache, Shown};
 pub use model::{
     Terms, TermsKind, backdrop_profile, banned_names, calendar, carrier, carriers, checklist, current_terms,
     dictionaries, dictionary, dictionary_entry, photo_guide_items, province_rule, province_rules,

@@ -193,10 +193,28 @@ pub fn rejection_reasons(conn: &mut PgConnection, on: NaiveDate) -> QueryResult<
     rows(conn, Catalogue::RejectionReasons, "", on).map(data)
 }
 
-/// What a province asks for; a province without a row asks for nothing beyond the default.
-pub fn province_rule(conn: &mut PgConnection, province: &str, on: NaiveDate) -> QueryResult<ProvinceRule> {
-    Ok(row(conn, Catalogue::ProvinceRules, province, on)?.map_or_else(
-        || ProvinceRule {
+/// The data of a province's rule in force on a date, for statements that read it beside something else; to be understood by
+/// [`read_province_rule`].
+#[diesel::dsl::auto_type]
+pub fn province_rule_data<'a>(province: &'a str, on: NaiveDate) -> _ {
+    let catalogue: Catalogue = Catalogue::ProvinceRules;
+    catalogue_rows::table
+        .filter(catalogue_rows::catalogue.eq(catalogue))
+        .filter(catalogue_rows::key.eq(province))
+        .filter(catalogue_rows::effective_from.le(on))
+        .order_by(catalogue_rows::effective_from.desc())
+        .select(catalogue_rows::data)
+}
+
+/// Understands the data of a province's rule; a province without one asks for nothing beyond the default.
+///
+/// # Errors
+/// When the data are not those of a rule.
+pub fn read_province_rule(province: &str, data: Option<Value>) -> QueryResult<ProvinceRule> {
+    match data {
+        Some(data) => serde_json::from_value(data)
+            .map_err(|fault| diesel::result::Error::DeserializationError(fault.into())),
+        None => Ok(ProvinceRule {
             province_code: province.to_owned(),
             effective_from: super::seed::SHIPPED_FROM,
             sms_verification: false,
@@ -204,9 +222,14 @@ pub fn province_rule(conn: &mut PgConnection, province: &str, on: NaiveDate) -> 
             recheck_all: false,
             proofs: Vec::new(),
             source: "default".to_owned(),
-        },
-        |row| row.data,
-    ))
+        }),
+    }
+}
+
+/// What a province asks for.
+pub fn province_rule(conn: &mut PgConnection, province: &str, on: NaiveDate) -> QueryResult<ProvinceRule> {
+    let data = province_rule_data(province, on).first(conn).optional()?;
+    read_province_rule(province, data)
 }
 
 /// The rows of provinces that ask for something.

@@ -10,6 +10,7 @@ pub mod ids;
 mod oversight;
 mod partner;
 mod people;
+pub mod volume;
 
 use diesel::{Connection, PgConnection, QueryDsl, RunQueryDsl};
 use secrecy::{ExposeSecret, SecretString};

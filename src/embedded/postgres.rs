@@ -130,6 +130,12 @@ impl EmbeddedPostgres {
         Ok(())
     }
 
+    /// Where the server writes its log.
+    #[must_use]
+    pub fn log_path(&self) -> &Path {
+        &self.log_path
+    }
+
     /// Process number of the server.
     #[must_use]
     pub fn pid(&self) -> Option<u32> {

@@ -8,11 +8,10 @@ use serde_json::{Value, json};
 use super::model::{self, Filing};
 use super::rejections::{self, NewItem, RejectionSource};
 use super::workflow::{self, Action, DeadlineRule, Decision, Effect, Facts, Refusal, Side, Status};
-use super::{events, submission};
+use super::{around, events, submission};
 use crate::audit::{self, Actor, Deed};
 use crate::error::{ApiError, ApiResult};
 use crate::error_codes as codes;
-use crate::kernel::clock::shanghai_date;
 use crate::kernel::ids::{FilingId, PhotoVerificationId, RevisionId};
 use crate::schema::{filings, subjects};
 use crate::{backdrop_shipments, bureau_submissions, catalogue, photo_verifications, reviews, websites};
@@ -151,37 +150,7 @@ pub fn touch(conn: &mut PgConnection, now: DateTime<Utc>, id: FilingId) -> Query
 /// # Errors
 /// When the database fails.
 pub fn facts(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> QueryResult<Facts> {
-    use bureau_submissions::SubmissionState;
-    let photo = photo_verifications::live_state(conn, filing.id)?;
-    let submission = bureau_submissions::live_state(conn, filing.id)?;
-    let revision = if filing.revision_no > 0 { Some(model::last_revision(conn, filing.id)?) } else { None };
-    let has_valid_photo = match &revision {
-        Some(revision) => {
-            photo_verifications::valid_for(conn, filing.id, &revision.person_hash, now)?.is_some()
-        }
-        None => false,
-    };
-    let has_other_live_filing = !filing.status.is_live()
-        && diesel::select(diesel::dsl::exists(
-            filings::table
-                .filter(filings::subject_id.eq(filing.subject_id))
-                .filter(filings::id.ne(filing.id))
-                .filter(filings::status.ne_all([Status::Approved, Status::Abandoned, Status::Expired])),
-        ))
-        .get_result::<bool>(conn)?;
-    Ok(Facts {
-        has_valid_photo,
-        asks_for_sms: catalogue::province_rule(conn, &filing.province_code, shanghai_date(now))?
-            .sms_verification,
-        base_is_current: websites::filed_version(conn, filing.website_id)? == filing.base_version,
-        has_other_live_filing,
-        submission_is_queued: submission == Some(SubmissionState::Queued),
-        submission_is_unconfirmed: submission == Some(SubmissionState::Unconfirmed),
-        is_changed_since_revision: revision.is_none_or(|revision| revision.content_id != filing.content_id),
-        photo_is_checking: photo == Some(photo_verifications::PhotoState::Checking),
-        has_live_photo: photo.is_some_and(|state| state != photo_verifications::PhotoState::AwaitingUpload),
-        has_open_shipment: backdrop_shipments::has_open(conn, filing.id)?,
-    })
+    around::read(conn, filing, now).map(|around| around.facts)
 }
 
 /// The deadline of a status entered at `at`.

@@ -12,18 +12,16 @@ use super::model::{self, Filing};
 use super::next_actions::{Situation, View, next_actions};
 use super::rejections::{self, Rejection, RejectionItem, RejectionSource, TargetKind};
 use super::workflow::{Facts, Status};
-use super::{act, kinds};
+use super::{around, kinds};
 use crate::auth::{Caller, Role};
 use crate::backdrop_shipments::ShipmentBody;
 use crate::bureau_submissions::BureauBody;
 use crate::catalogue::data;
 use crate::kernel::i18n::Locale;
-use crate::kernel::ids::{
-    AccountId, EventId, FilingId, RejectionId, RejectionItemId, SubjectId, TermsId, WebsiteId,
-};
+use crate::kernel::ids::{AccountId, EventId, FilingId, RejectionId, RejectionItemId, SubjectId, WebsiteId};
 use crate::kernel::working_days::Calendar;
 use crate::photo_verifications::PhotoVerificationBody;
-use crate::schema::{filing_events, review_tasks, terms};
+use crate::schema::{filing_events, review_tasks};
 use crate::users::undeliverable;
 use crate::websites::content::WebsiteContent;
 use crate::websites::next_action::NextAction;
@@ -313,39 +311,58 @@ pub fn show(
 ) -> QueryResult<FilingBody> {
     let locale = caller.locale;
     let is_owner = caller.owns(filing.account_id, filing.partner_id);
-    let facts = act::facts(conn, &filing, now)?;
-    let last = if filing.revision_no > 0 { Some(model::last_revision(conn, filing.id)?) } else { None };
+    let around = around::read(conn, &filing, now)?;
+    let facts = &around.facts;
+    let last = match filing.revision_no {
+        0 => None,
+        _ => model::accepted_revisions(conn, filing.id, 1)?.pop(),
+    };
     let shown_content = match &last {
-        Some(last) if !is_owner => last.content_id,
+        Some((last, ..)) if !is_owner => last.content_id,
         _ => filing.content_id,
     };
-    let website = websites::model::load(conn, shown_content.0)?;
-    let rejection = match (&last, rejections::latest(conn, filing.id)?) {
-        (Some(last), Some((rejection, items))) if rejection.revision_id == last.id => {
+    let compares = is_owner && filing.status.is_editable();
+    let (website, has_changes) = if compares {
+        let ids = (filing.base_content_id.0, shown_content.0);
+        let (base, website) = websites::model::load_both(conn, ids)?;
+        let has_changes = !changed_fields(&base, &website).is_empty();
+        (website, has_changes)
+    } else {
+        (websites::model::load(conn, shown_content.0)?, false)
+    };
+    let latest = if around.has_rejection { rejections::latest(conn, filing.id)? } else { None };
+    let rejection = match (&last, latest) {
+        (Some((last, ..)), Some((rejection, items))) if rejection.revision_id == last.id => {
             Some(rejection_body(rejection, items, locale))
         }
         _ => None,
     };
     let may_see_photo = is_owner || caller.has(Role::Reviewer);
-    let photo = if may_see_photo { photo_verifications::current(conn, filing.id, locale)? } else { None };
+    let photo = match may_see_photo && around.has_photo {
+        true => photo_verifications::current(conn, filing.id, locale)?,
+        false => None,
+    };
     // Logistics have resources of their own; other staff need no address, masked or not.
-    let shipment = if is_owner { backdrop_shipments::current(conn, filing.id, locale)? } else { None };
-    let bureau = bureau_submissions::current(conn, filing.id, locale)?;
-    let situation = situation(conn, caller, &filing, &website, &photo, &shipment)?;
+    let shipment = match is_owner && around.has_shipment {
+        true => backdrop_shipments::current(conn, filing.id, locale)?,
+        false => None,
+    };
+    let bureau = match around.has_submission {
+        true => bureau_submissions::current(conn, filing.id, locale)?,
+        false => None,
+    };
+    let situation = situation(conn, caller, &filing, has_changes, &photo, &shipment)?;
     let view = view(conn, caller, &filing)?;
     let audience = if is_owner { "applicant" } else { "staff" };
-    let prompt = prompt(&filing, &facts, &photo, &shipment, &bureau, audience, provider, locale);
-    let accepted_terms = match &last {
-        Some(last) => Some(accepted_terms(conn, last)?),
-        None => None,
-    };
+    let prompt = prompt(&filing, facts, &photo, &shipment, &bureau, audience, provider, locale);
+    let accepted_terms = last.map(accepted_terms);
     let editable_fields = match kinds::find(&filing.kind) {
         Some(kind) if is_owner && filing.status.is_editable() => {
             kind.editable_fields().into_iter().map(str::to_owned).collect()
         }
         _ => Vec::new(),
     };
-    let mut next_actions = next_actions(filing.id, filing.status, view, &facts, &situation, locale);
+    let mut next_actions = next_actions(filing.id, filing.status, view, facts, &situation, locale);
     if is_owner && filing.status.is_live() {
         // News of the filing do not reach the caller: a step of theirs, not of the filing.
         let lost = undeliverable::channels_of(conn, &[caller.user_id])?;
@@ -403,16 +420,10 @@ fn situation(
     conn: &mut PgConnection,
     caller: &Caller,
     filing: &Filing,
-    website: &WebsiteContent,
+    has_changes: bool,
     photo: &Option<PhotoVerificationBody>,
     shipment: &Option<ShipmentBody>,
 ) -> QueryResult<Situation> {
-    let has_changes = if filing.status.is_editable() && caller.is_owner_side() {
-        let base = websites::model::load(conn, filing.base_content_id.0)?;
-        !changed_fields(&base, website).is_empty()
-    } else {
-        false
-    };
     let open_task = if caller.has(Role::Reviewer) {
         review_tasks::table
             .filter(review_tasks::filing_id.eq(filing.id))
@@ -485,27 +496,13 @@ fn prompt(
 }
 
 /// What a revision's submission accepted.
-///
-/// # Errors
-/// When the database fails.
-pub fn accepted_terms(conn: &mut PgConnection, revision: &model::Revision) -> QueryResult<AcceptedTerms> {
-    let versions: Vec<(TermsId, String)> = terms::table
-        .filter(terms::id.eq_any([revision.terms_id, revision.consent_id]))
-        .select((terms::id, terms::version))
-        .load(conn)?;
-    let version = |id: TermsId| {
-        versions
-            .iter()
-            .find(|(known, _)| *known == id)
-            .map(|(_, version)| version.clone())
-            .unwrap_or_default()
-    };
-    Ok(AcceptedTerms {
-        terms_version: version(revision.terms_id),
-        personal_information_consent_version: version(revision.consent_id),
-        accepted_by_name: revision.accepted_by_name.clone(),
+pub fn accepted_terms((revision, terms, consent): model::AcceptedRevision) -> AcceptedTerms {
+    AcceptedTerms {
+        terms_version: terms.unwrap_or_default(),
+        personal_information_consent_version: consent.unwrap_or_default(),
+        accepted_by_name: revision.accepted_by_name,
         accepted_at: revision.submitted_at,
-    })
+    }
 }
 
 /// A row of the timeline.

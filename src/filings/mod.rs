@@ -6,6 +6,7 @@
 mod access;
 mod act;
 mod api;
+mod around;
 pub mod body;
 pub mod check;
 pub mod diff;

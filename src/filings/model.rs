@@ -7,7 +7,7 @@ use super::workflow::Status;
 use crate::kernel::ids::{
     AccountId, ContentId, FilingId, PartnerId, RevisionId, SubjectId, TermsId, UserId, WebsiteId,
 };
-use crate::schema::{filing_participants, filing_revisions, filings};
+use crate::schema::{filing_participants, filing_revisions, filings, terms};
 
 /// A filing (备案订单).
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -112,6 +112,33 @@ pub fn last_revision(conn: &mut PgConnection, id: FilingId) -> QueryResult<Revis
         .order(filing_revisions::revision_no.desc())
         .select(Revision::as_select())
         .first(conn)
+}
+
+/// A revision with what was accepted with it: the versions of the terms and of the consent.
+pub type AcceptedRevision = (Revision, Option<String>, Option<String>);
+
+/// Every revision of a filing with the accepted versions, newest first; at most `limit`.
+pub fn accepted_revisions(
+    conn: &mut PgConnection,
+    id: FilingId,
+    limit: i64,
+) -> QueryResult<Vec<AcceptedRevision>> {
+    filing_revisions::table
+        .filter(filing_revisions::filing_id.eq(id))
+        .order(filing_revisions::revision_no.desc())
+        .limit(limit)
+        .select((
+            Revision::as_select(),
+            terms::table
+                .filter(terms::id.eq(filing_revisions::terms_id))
+                .select(terms::version)
+                .single_value(),
+            terms::table
+                .filter(terms::id.eq(filing_revisions::consent_id))
+                .select(terms::version)
+                .single_value(),
+        ))
+        .load(conn)
 }
 
 /// Records that a user created, edited or submitted a filing.

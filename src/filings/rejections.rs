@@ -116,17 +116,21 @@ pub fn latest(
     conn: &mut PgConnection,
     filing: FilingId,
 ) -> QueryResult<Option<(Rejection, Vec<RejectionItem>)>> {
-    let Some(rejection) = rejections::table
+    let others = diesel::alias!(rejections as others);
+    let newest = others
+        .filter(others.field(rejections::filing_id).eq(filing))
+        .select(diesel::dsl::max(others.field(rejections::round)))
+        .single_value();
+    let rows: Vec<(Rejection, Option<RejectionItem>)> = rejections::table
+        .left_join(rejection_items::table)
         .filter(rejections::filing_id.eq(filing))
-        .order(rejections::round.desc())
-        .select(Rejection::as_select())
-        .first(conn)
-        .optional()?
-    else {
-        return Ok(None);
-    };
-    let items = items_of(conn, &[rejection.id])?;
-    Ok(Some((rejection, items)))
+        .filter(rejections::round.nullable().eq(newest))
+        .order(rejection_items::position)
+        .select((Rejection::as_select(), Option::<RejectionItem>::as_select()))
+        .load(conn)?;
+    let rejection = rows.first().map(|(rejection, _)| rejection.clone());
+    let items = rows.into_iter().filter_map(|(_, item)| item).collect();
+    Ok(rejection.map(|rejection| (rejection, items)))
 }
 
 /// Every rejection of a filing, oldest first, with the items of each.

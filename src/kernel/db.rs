@@ -1,11 +1,18 @@
 //! The way to PostgreSQL: a pool, and a bounded queue in front of it so that a busy database sheds load instead of
 //! parking threads.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use diesel::{
     Connection, PgConnection, RunQueryDsl,
-    r2d2::{ConnectionManager, Pool, PooledConnection},
+    connection::InstrumentationEvent,
+    r2d2::{self, ConnectionManager, CustomizeConnection, Pool, PooledConnection},
 };
 use tokio::sync::Semaphore;
 
@@ -23,6 +30,23 @@ pub struct Db {
     pool: Pool<ConnectionManager<PgConnection>>,
     connections: Arc<Semaphore>,
     waiters: Arc<Semaphore>,
+    statements: StatementCount,
+}
+
+/// Counts the statements of every connection of a pool, `BEGIN` and `COMMIT` included.
+#[derive(Clone, Debug, Default)]
+struct StatementCount(Arc<AtomicU64>);
+
+impl CustomizeConnection<PgConnection, r2d2::Error> for StatementCount {
+    fn on_acquire(&self, conn: &mut PgConnection) -> Result<(), r2d2::Error> {
+        let count = self.0.clone();
+        conn.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if matches!(event, InstrumentationEvent::StartQuery { .. }) {
+                count.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        Ok(())
+    }
 }
 
 impl Db {
@@ -31,7 +55,9 @@ impl Db {
     /// # Errors
     /// When no connection can be made within ten seconds.
     pub fn connect(url: &str, size: u32) -> anyhow::Result<Self> {
+        let statements = StatementCount::default();
         let pool = Pool::builder()
+            .connection_customizer(Box::new(statements.clone()))
             .max_size(size)
             .min_idle(Some(1))
             .connection_timeout(Duration::from_secs(10))
@@ -42,6 +68,7 @@ impl Db {
             pool,
             connections: Arc::new(Semaphore::new(size as usize)),
             waiters: Arc::new(Semaphore::new(size as usize * WAITERS_PER_CONNECTION)),
+            statements,
         })
     }
 
@@ -86,6 +113,11 @@ impl Db {
     /// 503 when the database is away.
     pub fn connection(&self) -> ApiResult<PooledConnection<ConnectionManager<PgConnection>>> {
         checked_out(&self.pool)
+    }
+
+    /// How many statements this pool has sent since it was opened: what an operation costs is the difference.
+    pub fn statements(&self) -> u64 {
+        self.statements.0.load(Ordering::Relaxed)
     }
 
     /// Whether the database answers.

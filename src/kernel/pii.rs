@@ -406,7 +406,7 @@ pub fn install(keyring: Keyring) -> Result<(), PiiError> {
     if *KEYRING.get_or_init(|| keyring.clone()) == keyring { Ok(()) } else { Err(PiiError::AlreadyInstalled) }
 }
 
-fn keyring() -> Result<&'static Keyring, PiiError> {
+pub(crate) fn keyring() -> Result<&'static Keyring, PiiError> {
     KEYRING.get().ok_or(PiiError::NoKeys)
 }
 

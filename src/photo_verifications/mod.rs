@@ -19,9 +19,7 @@ mod trial;
 
 pub use body::{PhotoFinding, PhotoVerificationBody};
 pub use jobs::register;
-pub use model::{
-    PhotoRow, cancel_live, current, decide, find, live_state, valid_for, void_of_others, void_passed,
-};
+pub use model::{LIVE, PhotoRow, cancel_live, current, decide, find, validity, void_of_others, void_passed};
 pub use trial::TrialLimit;
 
 use utoipa_actix_web::service_config::ServiceConfig;

@@ -328,45 +328,12 @@ pub(super) fn clean_later(
 }
 
 /// How long a passed photo is valid.
-fn validity() -> Duration {
+pub fn validity() -> Duration {
     Duration::days(90)
 }
 
-const LIVE: [PhotoState; 3] = [PhotoState::AwaitingUpload, PhotoState::Checking, PhotoState::InReview];
-
-/// State of the live attempt of a filing.
-///
-/// # Errors
-/// When the database fails.
-pub fn live_state(conn: &mut PgConnection, filing: FilingId) -> QueryResult<Option<PhotoState>> {
-    photos::table
-        .filter(photos::filing_id.eq(filing))
-        .filter(photos::state.eq_any(LIVE))
-        .select(photos::state)
-        .first(conn)
-        .optional()
-}
-
-/// A passed photo of this person that is younger than 90 days.
-///
-/// # Errors
-/// When the database fails.
-pub fn valid_for(
-    conn: &mut PgConnection,
-    filing: FilingId,
-    person_hash: &[u8],
-    now: DateTime<Utc>,
-) -> QueryResult<Option<PhotoVerificationId>> {
-    photos::table
-        .filter(photos::filing_id.eq(filing))
-        .filter(photos::state.eq(PhotoState::Passed))
-        .filter(photos::person_hash.eq(person_hash))
-        .filter(photos::decided_at.gt(now - validity()))
-        .order(photos::attempt_no.desc())
-        .select(photos::id)
-        .first(conn)
-        .optional()
-}
+/// Under way: a filing has at most one of these.
+pub const LIVE: [PhotoState; 3] = [PhotoState::AwaitingUpload, PhotoState::Checking, PhotoState::InReview];
 
 /// Cancels the live attempt of a filing.
 ///

@@ -1,5 +1,7 @@
 //! Rows of website contents.
 
+use std::collections::HashMap;
+
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -17,6 +19,25 @@ pub fn insert(conn: &mut PgConnection, id: Uuid, content: &WebsiteContent) -> Qu
 /// Reads a content row; `NotFound` when there is none.
 pub fn load(conn: &mut PgConnection, id: Uuid) -> QueryResult<WebsiteContent> {
     website_contents::table.find(id).select(WebsiteContent::as_select()).first(conn)
+}
+
+/// Reads two content rows at once, the same one twice if the ids are equal; `NotFound` when one is missing.
+pub fn load_both(
+    conn: &mut PgConnection,
+    (first, second): (Uuid, Uuid),
+) -> QueryResult<(WebsiteContent, WebsiteContent)> {
+    let rows = load_all(conn, &[first, second])?;
+    let find = |id| rows.get(&id).cloned();
+    find(first).zip(find(second)).ok_or(diesel::result::Error::NotFound)
+}
+
+/// Reads content rows by their ids; what is missing is absent.
+pub fn load_all(conn: &mut PgConnection, ids: &[Uuid]) -> QueryResult<HashMap<Uuid, WebsiteContent>> {
+    let rows: Vec<(Uuid, WebsiteContent)> = website_contents::table
+        .filter(website_contents::id.eq_any(ids))
+        .select((website_contents::id, WebsiteContent::as_select()))
+        .load(conn)?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Overwrites every column of a content row, empty ones included; `NotFound` when there is none.

@@ -30,6 +30,7 @@ mod partners;
 mod photo_precheck;
 mod photo_reviews;
 mod photo_verifications;
+mod plans;
 mod reviews;
 mod schema_drift;
 mod shortcuts;

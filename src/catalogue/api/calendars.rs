@@ -179,7 +179,8 @@ pub async fn put_calendar_year(
         working_weekend_days: days(body.working_weekend_days),
     };
     let row = new_row(year.to_string(), body.effective_from, body.source, data);
-    app.db
+    let reply = app
+        .db
         .transaction(move |conn| {
             let loaded = model::calendar_year(conn, year)?.map(|row| row.effective_from);
             if let Some(loaded) = loaded.filter(|loaded| *loaded > row.effective_from) {
@@ -194,7 +195,9 @@ pub async fn put_calendar_year(
             jobs::enqueue(conn, now, recompute_deadlines(year))?;
             Reply::ok(&view(row, caller.locale))
         })
-        .await
+        .await;
+    app.catalogue.forget();
+    reply
 }
 
 /// Every day that cannot be in the calendar of the year.

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth::{Allowed, Caller, Role, op};
-use crate::catalogue::{self, model::escape_like};
+use crate::catalogue::model::escape_like;
 use crate::error::ApiResult;
 use crate::filings::access;
 use crate::filings::body::{EventRow, FilingEvent, FilingSummary};
@@ -100,6 +100,7 @@ pub async fn list_filings(
 ) -> ApiResult<Reply> {
     let now = app.clock.now();
     let caller = caller.caller.clone();
+    let parts = app.clone();
     app.db
         .run(move |conn| {
             let filter = filter.0;
@@ -122,10 +123,10 @@ pub async fn list_filings(
             let binding = format!("filings {} {bound:?}", caller.user_id);
             let from = page::decode(filter.cursor.as_deref(), &binding)?;
             let rows = select(conn, &caller, &filter, from, is_ascending, now)?;
-            let calendar = catalogue::calendar(conn)?;
+            let shown = parts.catalogue.shown(conn, now)?;
             let page =
                 Page::cut(rows, filter.limit, &binding, |row| Position { at: row.created_at, id: row.id.0 })
-                    .map(|row| FilingSummary::of(row, caller.locale, now, &calendar));
+                    .map(|row| FilingSummary::of(row, caller.locale, now, &shown.calendar));
             let link = page.next_cursor.clone();
             Ok(Reply::ok(&FilingPage {
                 items: page.items,
@@ -163,9 +164,12 @@ fn select(
     if let Some(CommaList(ids)) = &filter.id {
         query = query.filter(filings::id.eq_any(ids.clone()));
     }
-    if let Some(CommaList(statuses)) = &filter.status {
-        query = query.filter(filings::status.eq_any(statuses.clone()));
-    }
+    query = match &filter.status {
+        // One status by equality: only then does filings_status_created_idx give the order too.
+        Some(CommaList(statuses)) if statuses.len() == 1 => query.filter(filings::status.eq(statuses[0])),
+        Some(CommaList(statuses)) => query.filter(filings::status.eq_any(statuses.clone())),
+        None => query,
+    };
     if let Some(CommaList(kinds)) = &filter.kind {
         query = query.filter(filings::kind.eq_any(kinds.clone()));
     }

@@ -16,7 +16,7 @@ use crate::filings::model::Revision;
 use crate::filings::{access, check, model, rejections};
 use crate::kernel::etag;
 use crate::kernel::i18n::Locale;
-use crate::kernel::ids::{AttachmentId, FilingId};
+use crate::kernel::ids::{AttachmentId, FilingId, RevisionId};
 use crate::kernel::json::{Path, Query, invalid_parameter};
 use crate::kernel::reply::Reply;
 use crate::schema::{filing_revision_attachments, filing_revisions};
@@ -256,32 +256,37 @@ pub async fn list_filing_revisions(
     app.db
         .run(move |conn| {
             let filing = access::visible(conn, &caller, id.0)?;
-            let revisions: Vec<model::Revision> = filing_revisions::table
-                .filter(filing_revisions::filing_id.eq(filing.id))
-                .order(filing_revisions::revision_no.desc())
-                .select(Revision::as_select())
+            let revisions = model::accepted_revisions(conn, filing.id, i64::MAX)?;
+            let contents: Vec<uuid::Uuid> =
+                revisions.iter().map(|(revision, ..)| revision.content_id.0).collect();
+            let contents = websites::model::load_all(conn, &contents)?;
+            let ids: Vec<RevisionId> = revisions.iter().map(|(revision, ..)| revision.id).collect();
+            let files: Vec<(RevisionId, AttachmentId)> = filing_revision_attachments::table
+                .filter(filing_revision_attachments::revision_id.eq_any(ids))
+                .order(filing_revision_attachments::attachment_id)
+                .select((
+                    filing_revision_attachments::revision_id,
+                    filing_revision_attachments::attachment_id,
+                ))
                 .load(conn)?;
             let mut rejected = rejections::all(conn, filing.id)?;
             let mut items = Vec::new();
-            // A filing has few rounds; each is a handful of rows.
-            for revision in revisions {
-                let (own, others) =
+            for accepted in revisions {
+                let revision = accepted.0.clone();
+                let (own, others): (Vec<_>, Vec<_>) =
                     rejected.into_iter().partition(|(rejection, _)| rejection.revision_id == revision.id);
                 rejected = others;
-                let own: Vec<_> = own;
+                let content = contents.get(&revision.content_id.0).cloned().unwrap_or_default();
                 items.push(RevisionBody {
                     revision_no: revision.revision_no,
                     submitted_at: revision.submitted_at,
-                    website: websites::shown_content(
-                        &caller,
-                        websites::model::load(conn, revision.content_id.0)?,
-                    ),
-                    attachments: filing_revision_attachments::table
-                        .filter(filing_revision_attachments::revision_id.eq(revision.id))
-                        .order(filing_revision_attachments::attachment_id)
-                        .select(filing_revision_attachments::attachment_id)
-                        .load(conn)?,
-                    accepted_terms: accepted_terms(conn, &revision)?,
+                    website: websites::shown_content(&caller, content),
+                    attachments: files
+                        .iter()
+                        .filter(|(of, _)| *of == revision.id)
+                        .map(|(_, attachment)| *attachment)
+                        .collect(),
+                    accepted_terms: accepted_terms(accepted),
                     rejections: own
                         .into_iter()
                         .map(|(rejection, items)| rejection_body(rejection, items, caller.locale))

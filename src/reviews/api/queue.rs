@@ -9,16 +9,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::shown;
 use crate::app::App;
 use crate::auth::{Allowed, Caller, op};
-use crate::catalogue;
-use crate::catalogue::data::{self, ChecklistItem};
 use crate::catalogue::model::escape_like;
+use crate::catalogue::{Shown, data};
 use crate::error::{ApiError, ApiResult};
-use crate::kernel::clock::shanghai_date;
 use crate::kernel::ids::{FilingId, ReviewId, UserId};
 use crate::kernel::json::{CommaList, Path, Query, invalid_parameter};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
-use crate::kernel::working_days::Calendar;
 use crate::reviews::body::{self, ReviewCheck, ReviewDraft, StaffMember};
 use crate::reviews::model::{self, Task};
 use crate::reviews::{ReviewState, Stage};
@@ -162,6 +159,7 @@ pub async fn list_reviews(
     bound.cursor = None;
     let binding = format!("reviews {} {bound:?}", caller.user_id);
     let from = page::decode(filter.cursor.as_deref(), &binding)?;
+    let parts = app.clone();
     app.db
         .run(move |conn| {
             let rows = select(conn, &filter, holder, from, is_descending, now)?;
@@ -171,13 +169,8 @@ pub async fn list_reviews(
             });
             let ids = page.items.iter().flat_map(|(task, ..)| [task.claimed_by, task.assigned_to]);
             let staff = body::staff(conn, ids.collect::<Vec<_>>())?;
-            let today = shanghai_date(now);
-            let mut lists = Vec::new();
-            for stage in Stage::ALL {
-                lists.push((*stage, catalogue::checklist(conn, stage.as_str(), today)?));
-            }
-            let calendar = catalogue::calendar(conn)?;
-            let shown = page.map(|row| summary(row, &caller, &staff, &lists, now, &calendar));
+            let catalogue = parts.catalogue.shown(conn, now)?;
+            let shown = page.map(|row| summary(row, &caller, &staff, &catalogue, now));
             let next = shown.next_cursor.clone();
             let body =
                 ReviewPage { items: shown.items, next_cursor: shown.next_cursor, has_more: shown.has_more };
@@ -193,18 +186,20 @@ fn summary(
     (task, order_no, subject_name, website_name): Row,
     caller: &Caller,
     staff: &std::collections::HashMap<UserId, StaffMember>,
-    lists: &[(Stage, Vec<ChecklistItem>)],
+    catalogue: &Shown,
     now: DateTime<Utc>,
-    calendar: &Calendar,
 ) -> ReviewSummary {
     let who = |id: Option<UserId>| id.and_then(|id| staff.get(&id).cloned());
     let label = |machine, code| data::status_label(machine, code, caller.locale.as_str()).to_owned();
-    let list = lists.iter().find(|(stage, _)| *stage == task.stage).map_or(&[][..], |(_, list)| list);
+    let list = catalogue.checklist(task.stage.as_str());
     ReviewSummary {
         stage_label: label("review_stage", task.stage.as_str()),
         state_label: label("review", task.state.as_str()),
         overdue: task.seat().is_live() && task.due_at < now,
-        working_days_left: task.seat().is_live().then(|| calendar.working_days_left(now, task.due_at).count),
+        working_days_left: task
+            .seat()
+            .is_live()
+            .then(|| catalogue.calendar.working_days_left(now, task.due_at).count),
         claimed_by: who(task.claimed_by),
         assigned_to: who(task.assigned_to),
         checklist: body::checks(list, &task.ticked(), caller.locale),
@@ -242,6 +237,8 @@ fn select(
         .select((Task::as_select(), filings::order_no, subjects::name, website_contents::name))
         .into_boxed();
     query = match &filter.state {
+        // One state by equality: only then does review_tasks_state_idx give the order too.
+        Some(CommaList(states)) if states.len() == 1 => query.filter(review_tasks::state.eq(states[0])),
         Some(CommaList(states)) => query.filter(review_tasks::state.eq_any(states.clone())),
         None => query.filter(review_tasks::state.eq_any(LIVE)),
     };

@@ -195,6 +195,11 @@ impl TestApp {
         self.runtime.block_on(self.worker.schedule_periodic()).unwrap();
     }
 
+    /// Name of the test's database.
+    pub fn database_name(&self) -> &str {
+        &self.database
+    }
+
     /// How another process reaches the test's database.
     pub fn database_url(&self) -> secrecy::SecretString {
         cluster().url(&self.database)

@@ -22,6 +22,8 @@ pub const START: &str = "2026-03-11T02:00:00Z";
 pub struct Cluster {
     urls: Box<dyn Fn(&str) -> SecretString + Send + Sync>,
     endpoint: String,
+    /// PostgreSQL's log.
+    pub log: PathBuf,
     next: AtomicU32,
     admin: Mutex<PgConnection>,
 }
@@ -67,12 +69,12 @@ impl Cluster {
             })
             .expect("the store starts");
             let base = server.database_url("postgres");
-            send.send((base, store.endpoint.clone())).unwrap();
+            send.send((base, store.endpoint.clone(), server.log_path().to_owned())).unwrap();
             loop {
                 thread::park();
             }
         });
-        let (admin_url, endpoint) = receive.recv().expect("PostgreSQL and the store start");
+        let (admin_url, endpoint, log) = receive.recv().expect("PostgreSQL and the store start");
         let mut admin = PgConnection::establish(admin_url.expose_secret()).unwrap();
         drop_leftovers(&mut admin);
         let base = admin_url.expose_secret().to_owned();
@@ -88,7 +90,7 @@ impl Cluster {
             beian::demo::load_people(&mut conn, &clock).unwrap();
             beian::demo::load_partner_client(&mut conn, &clock).unwrap();
         }
-        Self { urls: Box::new(urls), endpoint, next: AtomicU32::new(1), admin: Mutex::new(admin) }
+        Self { urls: Box::new(urls), endpoint, log, next: AtomicU32::new(1), admin: Mutex::new(admin) }
     }
 
     /// A copy of the template.

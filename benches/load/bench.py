@@ -1,0 +1,554 @@
+#!/usr/bin/env python3
+"""Measures the release server beside PostgreSQL's own limit: see docs/performance.md for what the columns mean.
+
+    benches/load/bench.py --sizes 10000,200000,1000000 --rounds 3 --seconds 4
+    benches/load/bench.py --smoke          a few seconds, little data: proves that it runs, judges nothing by time
+
+Needs wrk, pgbench and psql (./dev bench installs them) and a built server. Standard library only.
+"""
+
+import argparse
+import base64
+import hashlib
+import hmac
+import json
+import os
+import re
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CLIENTS = 8
+# Kinds of src/demo/volume.rs.
+ACCOUNT, USER, SESSION, WEBSITE, FILING, REVIEW = 1, 2, 3, 5, 7, 10
+DEMO_PASSWORD = "demo-password-2026"
+DEMO_REVIEWER = "0193a000-0000-7000-8000-000000011003"
+
+
+def row_id(kind, number):
+    return f"0193b000-0000-7000-80{kind:02x}-{number:012x}"
+
+
+def say(text):
+    print(text, flush=True)
+
+
+# --- the server under test -----------------------------------------------------------------------------------------
+
+
+class Server:
+    """`beian serve` in embedded mode: PostgreSQL as its child, with fsync and synchronous_commit on."""
+
+    def __init__(self, binary, data_dir, log_level="info"):
+        self.data_dir = data_dir
+        self.log = open(data_dir / "server.log", "ab")
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": os.environ.get("HOME", "/"),
+            "DATA_DIR": str(data_dir),
+            "LISTEN_ADDR": "127.0.0.1:0",
+            "METRICS_ADDR": "127.0.0.1:0",
+            # The jobs belong to another process in production too.
+            "WORKER": "off",
+            # The limit counts every request; only its height is out of reach here.
+            "RATE_LIMIT_PER_SECOND": "1000000",
+            "RUST_LOG": log_level,
+        }
+        for name in ("PG_BIN_DIR", "LD_LIBRARY_PATH"):
+            if name in os.environ:
+                self.environment[name] = os.environ[name]
+        (data_dir / "address").unlink(missing_ok=True)
+        self.process = subprocess.Popen([binary], env=self.environment, stdout=self.log, stderr=self.log)
+        deadline = time.monotonic() + 120
+        while not (data_dir / "address").exists():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                sys.exit(f"the server did not start, see {data_dir}/server.log")
+            time.sleep(0.05)
+        self.base = (data_dir / "address").read_text().strip()
+        self.secrets = json.loads((data_dir / "secrets.json").read_text())
+        self.sql = Sql(data_dir, self.secrets["database_password"])
+        self.postmaster = int(self.sql.one("SELECT pg_read_file('postmaster.pid')").split("\n")[0])
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=60)
+
+    def token(self, user, session):
+        """An access token as src/auth/tokens.rs signs it."""
+
+        def part(value):
+            return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
+
+        now = int(time.time())
+        claims = {"sub": user, "sid": session, "aud": "beian-api", "typ": "access", "iat": now, "exp": now + 36000}
+        text = part({"alg": "HS256", "typ": "JWT", "kid": self.kid}) + b"." + part(claims)
+        mac = hmac.new(base64.b64decode(self.secrets["jwt_key"]), text, hashlib.sha256).digest()
+        return (text + b"." + base64.urlsafe_b64encode(mac).rstrip(b"=")).decode()
+
+    @property
+    def kid(self):
+        if not hasattr(self, "_kid"):
+            token = self.call("POST", "/v1/auth/login", None, {"login": "demo-reviewer", "password": DEMO_PASSWORD})
+            head = token["access_token"].split(".")[0]
+            self._kid = json.loads(base64.urlsafe_b64decode(head + "=" * (-len(head) % 4)))["kid"]
+        return self._kid
+
+    def applicant(self, number):
+        return self.token(row_id(USER, number), row_id(SESSION, number))
+
+    def staff(self, login):
+        return self.call("POST", "/v1/auth/login", None, {"login": login, "password": DEMO_PASSWORD})["access_token"]
+
+    def call(self, method, path, token=None, body=None, headers=None):
+        request = urllib.request.Request(self.base + path, method=method)
+        if token:
+            request.add_header("Authorization", f"Bearer {token}")
+        for name, value in (headers or {}).items():
+            request.add_header(name, value)
+        data = None
+        if body is not None:
+            data = json.dumps(body).encode()
+            request.add_header("Content-Type", "application/json")
+        try:
+            with urllib.request.urlopen(request, data) as reply:
+                return json.loads(reply.read() or b"null")
+        except urllib.error.HTTPError as error:
+            sys.exit(f"{method} {path}: {error.code} {error.read().decode()}")
+
+    def cpu(self):
+        """CPU seconds so far: of the server, and of PostgreSQL with all its processes."""
+        return cpu_of(self.process.pid), sum(cpu_of(pid) for pid in children(self.postmaster) + [self.postmaster])
+
+    def memory(self):
+        """Resident memory of the server in MiB."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1024
+
+
+def cpu_of(pid):
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def children(pid):
+    found = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        found += [int(child) for child in (task / "children").read_text().split()]
+    return found
+
+
+class Sql:
+    """psql and pgbench over the server's unix socket."""
+
+    def __init__(self, data_dir, password):
+        record = data_dir / "socket-location"
+        cluster = next(path for path in [data_dir / "postgres" / "cluster"] if path.exists())
+        self.socket = record.read_text().strip() if record.exists() else str(cluster / "socket")
+        self.log = cluster / "postgres.log"
+        self.environment = dict(os.environ, PGHOST=self.socket, PGPORT="5432", PGUSER="beian", PGPASSWORD=password,
+                                PGDATABASE="beian")
+
+    def run(self, text):
+        done = subprocess.run(["psql", "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1"], input=text, text=True,
+                              capture_output=True, env=self.environment)
+        if done.returncode != 0:
+            sys.exit(f"psql: {done.stderr}\n{text}")
+        return done.stdout
+
+    def one(self, text):
+        return self.run(text).strip()
+
+    def rows(self, text):
+        return [line.split("|") for line in self.run(text).splitlines() if line]
+
+
+# --- the very statements of an operation ---------------------------------------------------------------------------
+
+
+def recorded(server, request):
+    """The statements that one request makes the server send, from PostgreSQL's log: [(text, [parameter, ...])]."""
+    server.sql.run("ALTER SYSTEM SET log_min_duration_statement = 0; SELECT pg_reload_conf();")
+    # A remembered session and prepared statements, as that of everybody who works.
+    time.sleep(0.2)
+    start = server.sql.log.stat().st_size
+    server.call(*request[:4], headers=request[4] if len(request) > 4 else None)
+    time.sleep(0.2)
+    with open(server.sql.log, "rb") as log:
+        log.seek(start)
+        text = log.read().decode()
+    server.sql.run("ALTER SYSTEM RESET log_min_duration_statement; SELECT pg_reload_conf();")
+    statements = []
+    entries = re.split(r"(?m)^(?=\d{4}-\d\d-\d\d )", text)
+    for entry in entries:
+        found = re.search(r"LOG:  duration: [\d.]+ ms  (?:execute [^:]*|statement): (.*)", entry, re.S)
+        if found:
+            statements.append((found[1].strip(), []))
+        detail = re.search(r"DETAIL:  parameters: (.*)", entry, re.S)
+        if detail and statements:
+            statements[-1] = (statements[-1][0], parameters(detail[1].strip()))
+    # The session's look-up belongs to one request in five seconds.
+    return [(text, values) for text, values in statements if "pg_reload_conf" not in text and "FROM (\"sessions\"" not in text
+            and 'FROM ((("sessions"' not in text and 'FROM (("sessions"' not in text]
+
+
+def parameters(text):
+    values = []
+    for found in re.finditer(r"\$\d+ = (NULL|'((?:[^']|'')*)')", text):
+        values.append(None if found[1] == "NULL" else found[2].replace("''", "'"))
+    return values
+
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+def script(server, statements, number=None, run=0):
+    """A pgbench script of recorded statements. With `number`, that of the applicant they were recorded for, ids of his
+    rows become those of applicant :n, and every id that was new becomes new on each execution."""
+    lines = []
+    if number is not None:
+        lines += ["\\set i :i + 1", f"\\set n :first + :client_id + {CLIENTS} * :i"]
+    fresh = {}
+    for text, values in statements:
+        if not values:
+            lines.append(text + ";")
+            continue
+        types = server.sql.one(f"PREPARE recorded AS {text};\n"
+                               "SELECT array_to_string(parameter_types, ';') FROM pg_prepared_statements WHERE name = 'recorded'")
+        literals = [literal(value, kind, number, fresh, run) for value, kind in zip(values, types.split(";"))]
+        lines.append(re.sub(r"\$(\d+)", lambda found: literals[int(found[1]) - 1], text) + ";")
+    return "\n".join(lines) + "\n"
+
+
+def literal(value, kind, number, fresh, run):
+    if value is None:
+        return f"NULL::{kind}"
+
+    def quoted(text):
+        # pgbench takes a colon before a word for a variable, even in a string.
+        return "'" + text.replace("'", "''").replace(":", "'||chr(58)||'") + "'"
+
+    if number is None:
+        return f"({quoted(value)})::{kind}"
+    parts, end = [], 0
+    pattern = re.compile(UUID.pattern + r"|BA-\d{4}-\d+")
+    for found in pattern.finditer(value):
+        text = found[0]
+        if text.startswith("0193b000-") and int(text[-12:], 16) == number:
+            expression = f"'{text[:24]}'||lpad(to_hex(:n::bigint), 12, '0')"
+        elif text.startswith("0193"):
+            # Demo and volume rows of others stay; a new id of today begins differently.
+            continue
+        else:
+            key = fresh.setdefault(text, len(fresh))
+            expression = f"md5((:n::bigint)::text||'-{key}-{run}')"
+            expression = f"({expression})::uuid::text" if UUID.fullmatch(text) else f"'BB-'||{expression}"
+        parts += [quoted(value[end:found.start()]), expression]
+        end = found.end()
+    parts.append(quoted(value[end:]))
+    return f"({'||'.join(parts)})::{kind}"
+
+
+def ceiling(server, scripts, seconds, first=0):
+    """Transactions a second of pgbench: prepared, eight clients, the same unix socket."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for index, text in enumerate(scripts):
+            path = Path(folder) / f"{index}.sql"
+            path.write_text(text)
+            files += ["-f", str(path)]
+        command = ["pgbench", "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(seconds), "-D", "i=-1",
+                   "-D", f"first={first}", *files]
+        done = subprocess.run(command, capture_output=True, text=True, env=server.sql.environment)
+    tps = re.search(r"tps = ([\d.]+) \(without", done.stdout)
+    if not tps or "aborted" in done.stderr:
+        sys.exit(f"pgbench: {done.stdout}{done.stderr}")
+    return float(tps[1])
+
+
+# --- load ----------------------------------------------------------------------------------------------------------
+
+
+def load(server, lines, seconds, connections=CLIENTS, per_second=0, again=True):
+    """What wrk measured, with the CPU time that server and database took for each request."""
+    with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
+        file.write("\n".join("\t".join(line) for line in lines) + "\n")
+        file.flush()
+        before = server.cpu()
+        done = subprocess.run(["wrk", "-t", "2", "-c", str(connections), "-d", f"{seconds}s", "--timeout", "30s",
+                               "-s", str(HERE / "operations.lua"), server.base, "--", file.name,
+                               str(per_second / connections), "again" if again else "once"],
+                              capture_output=True, text=True)
+        after = server.cpu()
+    found = re.search(r"RESULT (\{.*\})", done.stdout)
+    if not found:
+        sys.exit(f"wrk: {done.stdout}{done.stderr}")
+    result = json.loads(found[1])
+    work = max(1, result["requests"] - result["idle"])
+    if result["idle"] > result["requests"] / 10:
+        say(f"    (the requests ran out: {result['idle']} of {result['requests']} were idle)")
+    result["rate"] = work / result["seconds"]
+    result["server_us"] = (after[0] - before[0]) / work * 1e6
+    result["database_us"] = (after[1] - before[1]) / work * 1e6
+    return result
+
+
+class Operation:
+    """One line of the table. `lines(round)` are the requests; `record(server)` the scripts of the ceiling."""
+
+    def __init__(self, name, lines, expected, scripts=None, again=True, seconds=1.0):
+        self.name, self.lines, self.expected, self.scripts = name, lines, expected, scripts
+        self.again, self.seconds = again, seconds
+        self.results, self.ceilings = [], []
+
+
+def operations(server, applicants, spare):
+    """The operations in the order in which a filing meets them."""
+    busy = [n for n in range(1, applicants + 1) if n % 20 < 14]
+    some = busy[:: max(1, len(busy) // 400)][:400]
+    tokens = {n: server.applicant(n) for n in some}
+    reviewer = server.staff("demo-reviewer")
+    gets = [("GET", f"/v1/filings/{row_id(FILING, 3 * n)}", tokens[n], "") for n in some]
+    lists = [("GET", "/v1/filings?limit=20", tokens[n], "") for n in some]
+    queue = "/v1/reviews?limit=20"
+    pages = [queue]
+    cursor = server.call("GET", queue, reviewer)["next_cursor"]
+    for _ in range(99):
+        if cursor is None:
+            break
+        pages.append(f"{queue}&cursor={cursor}")
+        cursor = server.call("GET", pages[-1], reviewer)["next_cursor"]
+    deep = f"the queue's page {len(pages)}"
+
+    def read(lines):
+        return lambda: [script(server, recorded(server, (m, path, token, None))) for m, path, token, _ in lines[:: max(1, len(lines) // 30)][:30]]
+
+    each = spare // 2 // 4
+    spares = lambda group: range(applicants + 1 + group * each, applicants + 1 + (group + 1) * each)
+
+    def create(turn):
+        return [("POST", "/v1/filings", server.applicant(n),
+                 json.dumps({"kind": "website_change", "website_id": row_id(WEBSITE, n)})) for n in spares(turn)]
+
+    def creation():
+        n = applicants + spare
+        body = {"kind": "website_change", "website_id": row_id(WEBSITE, n)}
+        server.call("GET", "/v1/me", server.applicant(n))
+        return [script(server, recorded(server, ("POST", "/v1/filings", server.applicant(n), body)), n)]
+
+    def made(turn):
+        low, high = row_id(ACCOUNT, spares(turn).start), row_id(ACCOUNT, spares(turn).stop)
+        return [(identity, int(account[-12:], 16)) for identity, account in server.sql.rows(
+            f"SELECT id, account_id FROM filings WHERE account_id >= '{low}' AND account_id < '{high}' ORDER BY account_id")]
+
+    def patch(turn):
+        body = json.dumps({"website": {"remark": "压测：只改备注"}})
+        return [("PATCH", f"/v1/filings/{identity}", server.applicant(n), body) for identity, n in made(turn)]
+
+    terms = {kind: server.call("GET", "/v1/terms/current", reviewer) for kind in ("all",)}["all"]
+
+    def submit(turn):
+        body = json.dumps({"terms_version": terms["service_terms"]["version"],
+                           "personal_information_consent_version": terms["personal_information_consent"]["version"]})
+        return [("POST", f"/v1/filings/{identity}/submit", server.applicant(n), body) for identity, n in made(turn)]
+
+    def attach(turn):
+        body = json.dumps({"purpose": "identity_card_front", "file_name": "front.jpg", "content_type": "image/jpeg",
+                           "size_bytes": 123456, "sha256": "ab" * 32})
+        return [("POST", f"/v1/filings/{identity}/attachments", server.applicant(n), body) for identity, n in made(turn)]
+
+    def approve(turn):
+        # A task is claimed well before it is decided, as several reviewers do at once.
+        at = applicants // 4 * turn
+        tasks = [row_id(REVIEW, 3 * n) for n in range(at + 1, at + applicants // 4) if n % 20 < 14]
+        checks = server.call("GET", f"/v1/reviews/{tasks[0]}", reviewer)["checklist"]
+        body = json.dumps({"checklist": [check["code"] for check in checks]})
+        lines = []
+        for index, task in enumerate(tasks):
+            lines.append(("POST", f"/v1/reviews/{task}/claim", reviewer, ""))
+            if index >= 32:
+                lines.append(("POST", f"/v1/reviews/{tasks[index - 32]}/approve", reviewer, body))
+        return lines
+
+    login = [("POST", "/v1/auth/login", "", json.dumps({"login": f"load-{n}", "password": DEMO_PASSWORD})) for n in some]
+    return [
+        Operation("get a filing", lambda turn: gets, 200, read(gets)),
+        Operation("list 20 of an applicant", lambda turn: lists, 200, read(lists)),
+        Operation("the queue's first page", lambda turn: [("GET", queue, reviewer, "")], 200, read([("GET", queue, reviewer, "")])),
+        Operation(deep, lambda turn: [("GET", pages[-1], reviewer, "")], 200, read([("GET", pages[-1], reviewer, "")])),
+        Operation("create a draft", create, 201, creation, again=False),
+        Operation("edit a draft", patch, 200),
+        Operation("declare an attachment", attach, 201),
+        Operation("submit", submit, 200, again=False),
+        Operation("claim, then approve", approve, 200, again=False),
+        Operation("log in", lambda turn: login, 200),
+    ]
+
+
+def measure(server, rounds, seconds, applicants, spare):
+    """Each operation and its ceiling in turn, round after round."""
+    table = operations(server, applicants, spare)
+    scripts = {operation.name: operation.scripts() for operation in table if operation.scripts}
+    for turn in range(rounds):
+        for operation in table:
+            result = load(server, operation.lines(turn), seconds, again=operation.again)
+            wrong = {code: count for code, count in result["statuses"].items() if int(code) != operation.expected
+                     and not (int(code) == 200 and result["idle"])}
+            if wrong or result["errors"]:
+                say(f"    {operation.name}: unexpected answers {wrong}, {result['errors']} errors")
+            operation.results.append(result)
+            if operation.name in scripts:
+                first = applicants + 1 + spare // 2 + turn * (spare // 8)
+                operation.ceilings.append(ceiling(server, scripts[operation.name], seconds, first))
+    return table
+
+
+def spread(values):
+    middle = statistics.median(values)
+    return f"±{(max(values) - min(values)) / 2 / middle * 100:.0f} %" if middle else ""
+
+
+def show(table, server):
+    say("| operation | requests/s | p50 | p99 | server CPU | PostgreSQL CPU | of pgbench |")
+    say("|---|---|---|---|---|---|---|")
+    for operation in table:
+        def middle(name):
+            return statistics.median(result[name] for result in operation.results)
+
+        ratio = ""
+        if operation.ceilings:
+            pairs = [result["rate"] / top for result, top in zip(operation.results, operation.ceilings)]
+            ratio = f"{statistics.median(pairs):.2f} ({min(pairs):.2f}–{max(pairs):.2f}) of {statistics.median(operation.ceilings):.0f}/s"
+        say(f"| {operation.name} | {middle('rate'):.0f} {spread([r['rate'] for r in operation.results])} "
+            f"| {middle('p50_us') / 1000:.2f} ms | {middle('p99_us') / 1000:.2f} ms | {middle('server_us'):.0f} µs "
+            f"| {middle('database_us'):.0f} µs | {ratio} |")
+    say(f"\nresident memory of the server: {server.memory():.0f} MiB")
+
+
+def endurance(server, applicants, requests):
+    """A million requests, half of them of each kind: memory at the start, at the half and at the end."""
+    some = range(1, min(applicants, 400) + 1)
+    lines = [("GET", f"/v1/filings/{row_id(FILING, 3 * n)}", server.applicant(n), "") for n in some if n % 20 < 14]
+    lines += [("GET", "/v1/filings?limit=20", server.applicant(n), "") for n in some]
+    done, marks = 0, [server.memory()]
+    while done < requests:
+        done += load(server, lines, 10)["requests"]
+        if len(marks) == 1 and done >= requests / 2:
+            marks.append(server.memory())
+    marks.append(server.memory())
+    say(f"resident memory over {done} requests: " + ", ".join(f"{mark:.1f}" for mark in marks) + " MiB (start, half, end)")
+
+
+def steady(server, applicants, spare):
+    """At a fixed rate, and with more than there is room for."""
+    some = range(1, min(applicants, 400) + 1)
+    gets = [("GET", f"/v1/filings/{row_id(FILING, 3 * n)}", server.applicant(n), "") for n in some if n % 20 < 14]
+    at = applicants + 1 + spare // 2 - spare // 8
+    creates = [("POST", "/v1/filings", server.applicant(n),
+                json.dumps({"kind": "website_change", "website_id": row_id(WEBSITE, n)})) for n in range(at, at + spare // 8)]
+    for name, lines, rate, again in (("gets", gets, 1000, True), ("creates", creates, 200, False)):
+        result = load(server, lines, 10, connections=32, per_second=rate, again=again)
+        say(f"{name} at {rate}/s: {result['rate']:.0f}/s reached, p50 {result['p50_us'] / 1000:.2f} ms, "
+            f"p99 {result['p99_us'] / 1000:.2f} ms, {result['statuses']}")
+    before = load(server, gets, 4)
+    crowd = load(server, gets, 10, connections=4000)
+    after = load(server, gets, 4)
+    say(f"4000 connections at once: {crowd['rate']:.0f}/s answered, {crowd['statuses']}, p99 {crowd['p99_us'] / 1000:.0f} ms; "
+        f"{after['rate'] / before['rate']:.2f} of the rate before it, right after it")
+
+
+def start_time(server, binary):
+    """How long a second server takes on the running database, from its start until it answers."""
+    times = []
+    secrets = server.secrets
+    socket = server.sql.socket.replace("/", "%2F")
+    with tempfile.TemporaryDirectory() as folder:
+        environment = dict(
+            PATH=os.environ["PATH"], DATA_DIR=folder, LISTEN_ADDR="127.0.0.1:0", PUBLIC_URL="http://127.0.0.1",
+            DATABASE_URL=f"postgresql://beian:{secrets['database_password']}@{socket}:5432/beian",
+            S3_BUCKET="beian", S3_ENDPOINT="http://127.0.0.1:9", S3_ACCESS_KEY_ID="a", S3_SECRET_ACCESS_KEY="b",
+            JWT_KEYS=f"k1:{secrets['jwt_key']}", PII_KEYS=f"1:{secrets['pii_key']}", PII_HASH_KEY=secrets["pii_hash_key"],
+            SMTP_URL="smtp://127.0.0.1:9", MAIL_FROM="a@example.com", RUST_LOG="info")
+        for _ in range(5):
+            address = Path(folder) / "address"
+            address.unlink(missing_ok=True)
+            begin = time.monotonic()
+            process = subprocess.Popen([binary], env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+            while not (address.exists() and address.read_text().strip()):
+                if process.poll() is not None:
+                    sys.exit(process.stdout.read().decode())
+                time.sleep(0.002)
+            urllib.request.urlopen(address.read_text().strip() + "/livez").read()
+            times.append(time.monotonic() - begin)
+            process.send_signal(signal.SIGTERM)
+            process.wait(timeout=30)
+    say(f"start against an existing database: {statistics.median(times):.2f} s")
+
+
+def prepare(binary, work, filings, spare):
+    data_dir = work / f"{filings}"
+    shutil.rmtree(data_dir, ignore_errors=True)
+    data_dir.mkdir(parents=True)
+    begin = time.monotonic()
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "PG_BIN_DIR") if name in os.environ}
+    environment.update(DATA_DIR=str(data_dir), RUST_LOG="warn")
+    done = subprocess.run([binary, "demo", "fill", "--filings", str(filings), "--spare", str(spare)], env=environment,
+                          capture_output=True, text=True)
+    if done.returncode != 0:
+        sys.exit(f"filling failed: {done.stdout}{done.stderr}")
+    say(f"\n## {filings} filings\n\n{done.stdout.strip()}, loaded in {time.monotonic() - begin:.0f} s")
+    return data_dir
+
+
+def main():
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--binary", default=os.environ.get("BEIAN", "target/release/beian"))
+    options.add_argument("--work", type=Path, default=Path("target/load"))
+    options.add_argument("--sizes", default="10000,200000,1000000")
+    options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--seconds", type=int, default=4)
+    options.add_argument("--endurance", type=int, default=0, metavar="REQUESTS", help="also watch the memory over so many requests")
+    options.add_argument("--steady", action="store_true", help="also fixed rates, overload and the time of a start")
+    options.add_argument("--smoke", action="store_true")
+    chosen = options.parse_args()
+    if chosen.smoke:
+        chosen.sizes, chosen.rounds, chosen.seconds = "600", 1, 1
+    for tool in ("wrk", "pgbench", "psql"):
+        if not shutil.which(tool):
+            sys.exit(f"{tool} is missing; ./dev bench installs it")
+    for filings in map(int, chosen.sizes.split(",")):
+        spare = 2000 if chosen.smoke else 48000
+        data_dir = prepare(chosen.binary, chosen.work.resolve(), filings, spare)
+        server = Server(chosen.binary, data_dir)
+        try:
+            applicants = filings // 3
+            say("")
+            table = measure(server, chosen.rounds, chosen.seconds, applicants, spare)
+            show(table, server)
+            if chosen.steady:
+                start_time(server, chosen.binary)
+                steady(server, applicants, spare)
+            if chosen.endurance:
+                endurance(server, applicants, chosen.endurance)
+            if chosen.smoke:
+                unanswered = [operation.name for operation in table
+                              if not any(result["statuses"].get(str(operation.expected)) for result in operation.results)]
+                if unanswered:
+                    sys.exit(f"no answer as expected: {', '.join(unanswered)}")
+        finally:
+            server.stop()
+        shutil.rmtree(data_dir, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    main()

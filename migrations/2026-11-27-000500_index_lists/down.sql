@@ -1,0 +1,14 @@
+DROP INDEX notifications_receipt_idx;
+DROP INDEX notifications_state_idx;
+DROP INDEX notifications_user_idx;
+DROP INDEX notifications_filing_idx;
+DROP INDEX audit_events_object_idx;
+DROP INDEX users_roles_idx;
+DROP INDEX users_disabled_idx;
+DROP INDEX accounts_disabled_idx;
+DROP INDEX filings_reference_idx;
+DROP INDEX filings_due_idx;
+DROP INDEX websites_created_idx;
+DROP INDEX subjects_icp_number_idx;
+DROP INDEX subjects_name_idx;
+DROP INDEX subjects_created_idx;

@@ -1,0 +1,134 @@
+//! What stands around a filing, read in one statement: the facts that decisions depend on, and which children there are, so
+//! that a page reads only those that exist.
+
+use chrono::{DateTime, Utc};
+use diesel::dsl::exists;
+use diesel::prelude::*;
+use diesel::sql_types::Bool;
+use serde_json::Value;
+
+use super::model::Filing;
+use super::workflow::Facts;
+use crate::backdrop_shipments;
+use crate::bureau_submissions::{self, SubmissionState};
+use crate::catalogue;
+use crate::kernel::clock::shanghai_date;
+use crate::kernel::ids::ContentId;
+use crate::photo_verifications::{self, PhotoState};
+use crate::schema::{
+    backdrop_shipments as shipments, bureau_submissions as submissions, filing_revisions, filings,
+    photo_verifications as photos, rejections, websites,
+};
+
+/// The surroundings of a filing.
+#[derive(Debug)]
+pub struct Around {
+    /// What decisions depend on.
+    pub facts: Facts,
+    /// It was rejected, in whatever round.
+    pub has_rejection: bool,
+    /// There is an attempt at the photo, cancelled ones included.
+    pub has_photo: bool,
+    /// There is a backdrop shipment, ended ones included.
+    pub has_shipment: bool,
+    /// There is a hand-over to the bureau, cancelled ones included.
+    pub has_submission: bool,
+}
+
+/// Columns of the statement: live photo, live submission, valid photo, another live filing, the province's rule, filed
+/// version, open shipment, content of the last revision, then the four `has_…`.
+type Row = (
+    Option<PhotoState>,
+    Option<SubmissionState>,
+    bool,
+    bool,
+    Option<Value>,
+    Option<i32>,
+    bool,
+    Option<ContentId>,
+    bool,
+    bool,
+    bool,
+    bool,
+);
+
+/// Reads what stands around a filing. Before a decision the caller has locked the filing; without a lock the answer is only
+/// for showing.
+///
+/// # Errors
+/// When the database fails.
+pub fn read(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> QueryResult<Around> {
+    let photos_of = photos::table.filter(photos::filing_id.eq(filing.id));
+    let submissions_of = submissions::table.filter(submissions::filing_id.eq(filing.id));
+    let shipments_of = shipments::table.filter(shipments::filing_id.eq(filing.id));
+    let last_revision = filing_revisions::table
+        .filter(filing_revisions::filing_id.eq(filing.id))
+        .filter(filing_revisions::revision_no.eq(filing.revision_no));
+    let valid_photo = photos_of
+        .filter(photos::state.eq(PhotoState::Passed))
+        .filter(photos::decided_at.gt(now - photo_verifications::validity()))
+        .filter(
+            photos::person_hash
+                .nullable()
+                .eq(last_revision.select(filing_revisions::person_hash).single_value()),
+        );
+    let other_live = filings::table
+        .filter(filings::subject_id.eq(filing.subject_id))
+        .filter(filings::id.ne(filing.id))
+        // As literals: only then can the planner see that filings_live_subject_key holds exactly these rows.
+        .filter(diesel::dsl::sql::<Bool>("filings.status NOT IN ('approved', 'abandoned', 'expired')"));
+    let (
+        photo,
+        submission,
+        has_valid_photo,
+        has_other_live_filing,
+        province,
+        filed_version,
+        has_open_shipment,
+        revision_content,
+        has_rejection,
+        has_photo,
+        has_shipment,
+        has_submission,
+    ): Row = diesel::select((
+        photos_of
+            .filter(photos::state.eq_any(photo_verifications::LIVE))
+            .select(photos::state)
+            .single_value(),
+        submissions_of
+            .filter(submissions::state.eq_any(bureau_submissions::LIVE))
+            .select(submissions::state)
+            .single_value(),
+        exists(valid_photo),
+        exists(other_live),
+        catalogue::model::province_rule_data(&filing.province_code, shanghai_date(now)).single_value(),
+        websites::table.find(filing.website_id).select(websites::filed_version).single_value(),
+        exists(shipments_of.filter(shipments::state.eq_any(backdrop_shipments::OPEN))),
+        last_revision.select(filing_revisions::content_id).single_value(),
+        exists(rejections::table.filter(rejections::filing_id.eq(filing.id))),
+        exists(photos_of),
+        exists(shipments_of),
+        exists(submissions_of),
+    ))
+    .get_result(conn)?;
+    let asks_for_sms =
+        catalogue::model::read_province_rule(&filing.province_code, province)?.sms_verification;
+    Ok(Around {
+        facts: Facts {
+            has_valid_photo,
+            asks_for_sms,
+            base_is_current: filed_version == Some(filing.base_version),
+            has_other_live_filing: has_other_live_filing && !filing.status.is_live(),
+            submission_is_queued: submission == Some(SubmissionState::Queued),
+            submission_is_unconfirmed: submission == Some(SubmissionState::Unconfirmed),
+            is_changed_since_revision: revision_content.is_none_or(|content| content != filing.content_id),
+            photo_is_checking: photo == Some(PhotoState::Checking),
+            has_live_photo: photo.is_some_and(|state| state != PhotoState::AwaitingUpload),
+            has_open_shipment,
+        },
+        has_rejection,
+        has_photo,
+        has_shipment,
+        has_submission,
+    })
+}

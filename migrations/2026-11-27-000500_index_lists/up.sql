@@ -22,3 +22,6 @@ CREATE INDEX notifications_user_idx ON notifications (user_id, created_at, id);
 -- Deliveries that need attention are few; those that went well are found by the order of the list.
 CREATE INDEX notifications_state_idx ON notifications (state, created_at, id) WHERE state <> 'sent';
 CREATE INDEX notifications_receipt_idx ON notifications (receipt, created_at, id) WHERE receipt IS NOT NULL;
+
+-- Few tasks are escalated.
+CREATE INDEX review_tasks_escalated_idx ON review_tasks (is_escalated, due_at, id) WHERE state IN ('open', 'claimed');

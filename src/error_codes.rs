@@ -1,7 +1,10 @@
 //! One line per public error code: name, status, title and default detail in both languages.
-//! Codes are stable and may grow; `/problems/{code}` shows each.
+//! Codes are stable and may grow; `/problems/{code}` shows each, with the longer texts of `pages.toml`.
+
+mod pages;
 
 use crate::kernel::i18n::Locale;
+pub use pages::Text;
 
 /// A public error code.
 #[derive(Debug, PartialEq, Eq)]

@@ -29,6 +29,11 @@ pub const GUIDES: &[Guide] = &[
         markdown: include_str!("../../docs/partners.md"),
     },
     Guide {
+        slug: "errors",
+        summary: "How problems look, when to try again, and the codes of fields and rules.",
+        markdown: include_str!("../../docs/errors.md"),
+    },
+    Guide {
         slug: "idempotency",
         summary: "How a request is repeated safely, and how two people do not overwrite each other.",
         markdown: include_str!("../../docs/idempotency.md"),

@@ -153,6 +153,24 @@ fn words(cell: &str) -> BTreeSet<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
+#[test]
+fn the_page_of_the_errors_lists_every_code_of_fields_and_rules() {
+    let tables = tables(include_str!("../../docs/errors.md"));
+    let listed = |name: &str| {
+        let table = tables.iter().find(|table| table[0][0] == name).expect("the table");
+        let rows = table[1..]
+            .iter()
+            .map(|row| (row[0].trim_matches('`').to_owned(), row[1].clone(), row[2].clone()));
+        rows.collect::<Vec<_>>()
+    };
+    let owned = |code: &str, zh: &str, en: &str| (code.to_owned(), zh.to_owned(), en.to_owned());
+    let fields = error_codes::FIELD_CODES.iter().map(|(code, zh, en)| owned(code, zh, en));
+    assert_eq!(listed("code"), fields.collect::<Vec<_>>());
+    let rules = beian::filings::rules::codes::ALL.iter();
+    let rules = rules.map(|rule| owned(rule.code, rule.title_zh, rule.title_en));
+    assert_eq!(listed("rule"), rules.collect::<Vec<_>>());
+}
+
 const STATES: &str = include_str!("../../docs/states.md");
 const STATUSES: &str = include_str!("../../src/catalogue/data/statuses.json");
 

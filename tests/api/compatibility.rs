@@ -108,8 +108,11 @@ const FILINGS: &str = "/paths/~1v1~1filings";
 const FILING: &str = "/paths/~1v1~1filings~1{id}";
 const SCHEMAS: &str = "/components/schemas";
 
+/// Something done to the document.
+type Change = fn(&mut Value);
+
 /// A change that must be found: what it is, how it is made, and a part of each line that must be printed.
-type Plant = (&'static str, fn(&mut Value), &'static [&'static str]);
+type Plant = (&'static str, Change, &'static [&'static str]);
 
 #[rustfmt::skip]
 const PLANTS: &[Plant] = &[
@@ -210,7 +213,7 @@ fn what_breaks_clients_is_found_and_told_at_its_place() {
 #[test]
 fn what_breaks_nobody_is_left_in_peace() {
     #[rustfmt::skip]
-    let harmless: &[(&str, fn(&mut Value))] = &[
+    let harmless: &[(&str, Change)] = &[
         ("a new optional field of a request", |d| d["components"]["schemas"]["CreateFiling"]["properties"]["note"] = json!({ "type": "string" })),
         ("a new field of a reply", |d| {
             d["components"]["schemas"]["FilingBody"]["properties"]["mood"] = json!({ "type": "string" });

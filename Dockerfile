@@ -11,6 +11,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY migrations migrations
 COPY openapi openapi
+COPY docs docs
 COPY examples/files examples/files
 # The caches keep dependencies between builds; what is needed afterwards must be copied out of them.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \

@@ -20,10 +20,13 @@ use crate::external::{
 };
 use crate::kernel::jobs::{Registry, Waker, Worker};
 use crate::kernel::pii::{self, Keyring};
-use crate::kernel::{clock::Clock, db::Db, envelope, json::BodySchemas, rate_limit::RateLimit};
+use crate::kernel::{
+    clock::Clock, db::Db, envelope, json::BodySchemas, parameter_limits::ParameterLimits,
+    rate_limit::RateLimit,
+};
 use crate::photo_verifications::TrialLimit;
 use crate::supervisor::{self, Background, Ground};
-use crate::{demo, external, openapi, routes, telemetry};
+use crate::{demo, external, openapi, reference, routes, telemetry};
 
 /// Every migration, in the binary.
 pub const MIGRATIONS: EmbeddedMigrations = embed_migrations!();
@@ -355,6 +358,7 @@ pub fn create_user(config: Config, user: NewUser) -> anyhow::Result<()> {
 pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::Result<Server> {
     let document = openapi::document();
     let schemas = web::Data::new(BodySchemas::new(&document));
+    let limits = web::Data::new(ParameterLimits::new(&document));
     let known = web::Data::new(routes::KnownPaths::new(&document));
     let text = web::Data::new(DocumentText(serde_json::to_string(&document).unwrap_or_default()));
     let limit = web::Data::new(RateLimit::new(app.config.http.rate_limit_per_second));
@@ -365,10 +369,12 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
         router
             .app_data(data.clone())
             .app_data(schemas.clone())
+            .app_data(limits.clone())
             .app_data(known.clone())
             .app_data(text.clone())
             .app_data(limit.clone())
             .route("/openapi.json", web::get().to(openapi_json))
+            .configure(reference::pages)
             .service(swagger_ui())
             .route(
                 "/",

@@ -1,7 +1,10 @@
 //! One line per public error code: name, status, title and default detail in both languages.
-//! Codes are stable and may grow; `/problems/{code}` shows each.
+//! Codes are stable and may grow; `/problems/{code}` shows each, with the longer texts of `pages.toml`.
+
+mod pages;
 
 use crate::kernel::i18n::Locale;
+pub use pages::Text;
 
 /// A public error code.
 #[derive(Debug, PartialEq, Eq)]
@@ -108,22 +111,28 @@ pub fn find(code: &str) -> Option<&'static ErrorCode> {
     ALL.iter().copied().find(|known| known.code == code)
 }
 
-/// Codes of single fields in `errors[]`, with their texts. Rules of a filing bring their own texts.
+/// Codes of single fields in `errors[]`, with their texts in Chinese and English. Rules of a filing bring their own.
+pub const FIELD_CODES: [(&str, &str, &str); 12] = [
+    ("required", "必填", "is required"),
+    ("unknown_field", "未知字段", "is not a known field"),
+    ("wrong_type", "类型不正确", "has the wrong type"),
+    ("too_long", "过长", "is too long"),
+    ("too_short", "过短", "is too short"),
+    ("out_of_range", "超出范围", "is out of range"),
+    ("too_many_items", "条目过多", "has too many items"),
+    ("too_few_items", "条目过少", "has too few items"),
+    ("duplicate_items", "条目重复", "has repeated items"),
+    ("not_in_list", "不在允许的取值内", "is not one of the allowed values"),
+    (
+        "masked_value",
+        "不能提交带 * 的脱敏值",
+        "is a masked value; send the clear text or leave the field out",
+    ),
+    ("invalid_format", "格式不正确", "has the wrong format"),
+];
+
+/// The texts of a field's code.
 pub fn field_text(code: &str) -> (&'static str, &'static str) {
-    match code {
-        "required" => ("必填", "is required"),
-        "unknown_field" => ("未知字段", "is not a known field"),
-        "wrong_type" => ("类型不正确", "has the wrong type"),
-        "too_long" => ("过长", "is too long"),
-        "too_short" => ("过短", "is too short"),
-        "out_of_range" => ("超出范围", "is out of range"),
-        "too_many_items" => ("条目过多", "has too many items"),
-        "too_few_items" => ("条目过少", "has too few items"),
-        "duplicate_items" => ("条目重复", "has repeated items"),
-        "not_in_list" => ("不在允许的取值内", "is not one of the allowed values"),
-        "masked_value" => {
-            ("不能提交带 * 的脱敏值", "is a masked value; send the clear text or leave the field out")
-        }
-        _ => ("格式不正确", "has the wrong format"),
-    }
+    let known = FIELD_CODES.iter().find(|(known, ..)| *known == code);
+    known.map_or(("格式不正确", "has the wrong format"), |known| (known.1, known.2))
 }

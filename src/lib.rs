@@ -35,6 +35,7 @@ pub mod imports;
 pub mod notifications;
 pub mod overview;
 pub mod photo_verifications;
+pub mod reference;
 pub mod reviews;
 pub mod webhooks;
 pub mod websites;

@@ -1,12 +1,14 @@
 //! The command line. Everything is in the library; here only words become calls.
 
 use std::io::{BufRead, IsTerminal};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
 use beian::app::{self, NewUser};
 use beian::config::Config;
-use beian::{openapi, telemetry};
+use beian::openapi::{self, compatibility};
+use beian::telemetry;
 use clap::{Args, Parser, Subcommand};
 
 /// Open back end for China's ICP filing (备案). Settings come from the environment, see .env.example;
@@ -26,8 +28,12 @@ enum Command {
     Worker,
     /// Bring the database's tables up to date and end.
     Migrate,
-    /// Print the OpenAPI document.
-    Openapi,
+    /// Print the OpenAPI document, or compare it with a released one.
+    Openapi {
+        /// A released document, such as openapi/released/0.1.0.json: print what breaks its clients, and fail if anything does.
+        #[arg(long, value_name = "FILE")]
+        against: Option<PathBuf>,
+    },
     /// Demo data: for trying out, refused outside embedded mode unless asked for by name.
     Demo {
         #[command(subcommand)]
@@ -94,9 +100,13 @@ fn main() -> ExitCode {
 
 fn run(command: Command) -> anyhow::Result<()> {
     // Needs neither settings nor a database, so that a build machine can run it.
-    if let Command::Openapi = command {
-        print!("{}", openapi::text());
-        return Ok(());
+    match command {
+        Command::Openapi { against: None } => {
+            print!("{}", openapi::text());
+            return Ok(());
+        }
+        Command::Openapi { against: Some(file) } => return compare(&file),
+        _ => {}
     }
     let config = Config::from_env()?;
     telemetry::init(&config.log)?;
@@ -115,8 +125,24 @@ fn run(command: Command) -> anyhow::Result<()> {
                 NewUser { login: user.login, display_name, email: user.email, roles: user.roles, password },
             )
         }
-        Command::Openapi => Ok(()),
+        Command::Openapi { .. } => Ok(()),
     }
+}
+
+fn compare(file: &Path) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let released = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
+    let breaks = compatibility::breaks(&released, &openapi::document());
+    for found in &breaks {
+        println!("{found}");
+    }
+    anyhow::ensure!(
+        breaks.is_empty(),
+        "{} changes break clients of {}; docs/compatibility.md says what to do",
+        breaks.len(),
+        file.display()
+    );
+    Ok(())
 }
 
 fn read_password() -> anyhow::Result<String> {

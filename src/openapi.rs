@@ -1,6 +1,8 @@
 //! The OpenAPI document: collected from the handlers, then completed from the tables that also drive the checks, so that
 //! security, problems and limits cannot differ between document and code.
 
+pub mod compatibility;
+
 use std::collections::{BTreeSet, HashMap};
 
 use actix_web::App as ActixApp;
@@ -17,6 +19,11 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Most characters of a text that stands in a list of a request body.
 const MAX_LIST_TEXT: u32 = 200;
+
+/// Most characters of a query parameter that says nothing else: fifty ids with their commas fit.
+const MAX_QUERY_TEXT: u32 = 2000;
+/// Most characters of a code in an address.
+const MAX_PATH_TEXT: u32 = 100;
 
 const DESCRIPTION: &str = include_str!("../openapi/description.md");
 
@@ -40,6 +47,7 @@ pub fn document() -> Value {
     let in_requests = request_schemas(&document);
     require_reply_fields(&mut document, &in_requests);
     limit_list_texts(&mut document, &in_requests);
+    limit_parameter_texts(&mut document);
     document["tags"] = routes::tags();
     document["components"]["securitySchemes"] = security_schemes();
     document["webhooks"] = crate::webhooks::webhooks_document();
@@ -349,6 +357,27 @@ fn limit_list_texts(document: &mut Value, in_requests: &BTreeSet<String>) {
             let is_free = !["enum", "format", "maxLength"].iter().any(|word| items.contains_key(*word));
             if items.get("type").is_some_and(|kind| kind == "string") && is_free {
                 items.insert("maxLength".to_owned(), json!(MAX_LIST_TEXT));
+            }
+        }
+    }
+}
+
+/// Texts in addresses get a limit where they have none of their own.
+fn limit_parameter_texts(document: &mut Value) {
+    let Some(paths) = document["paths"].as_object_mut() else { return };
+    for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        // Not by index: that would add the member where it is missing.
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for parameter in parameters.into_iter().flatten() {
+            let max = match parameter["in"].as_str() {
+                Some("query") => MAX_QUERY_TEXT,
+                Some("path") => MAX_PATH_TEXT,
+                _ => continue,
+            };
+            let Some(schema) = parameter.get_mut("schema").and_then(Value::as_object_mut) else { continue };
+            let is_free = !["enum", "format", "maxLength"].iter().any(|word| schema.contains_key(*word));
+            if schema.get("type").is_some_and(|kind| kind == "string") && is_free {
+                schema.insert("maxLength".to_owned(), json!(max));
             }
         }
     }

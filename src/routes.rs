@@ -33,6 +33,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::oversight::routes(cfg);
     crate::photo_verifications::admin_routes(cfg);
     crate::health::routes(cfg);
+    crate::reference::routes(cfg);
 }
 
 /// Registers every feature's background jobs.

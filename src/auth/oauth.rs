@@ -10,12 +10,17 @@ use utoipa::ToSchema;
 use super::client_credentials::{self, Presented};
 use super::{api::open_session, origin::Origin, sessions::Client, verify};
 use crate::app::App;
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, FieldError};
 use crate::error_codes as codes;
-use crate::kernel::reply::Reply;
+use crate::kernel::{i18n::Bilingual, reply::Reply};
 
 /// Name of the public client that the docs page uses. It has no secret, and no other client can have this name.
 pub const DOCS_CLIENT: &str = "swagger-ui";
+
+/// Most characters of a login.
+const MAX_LOGIN: usize = 64;
+/// Most characters of a password.
+const MAX_PASSWORD: usize = 128;
 
 /// Whoever tries operations by hand should not have to log in again every quarter of an hour.
 fn access_lifetime() -> Duration {
@@ -134,13 +139,21 @@ pub async fn issue_token(
         return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request")
             .detail("username 和 password 为必填。", "username and password are required."));
     };
-    // PostgreSQL text cannot hold U+0000.
-    let is_odd = login.contains('\0') || password.contains('\0');
-    if is_odd || login.chars().count() > 64 || password.chars().count() > 128 {
-        return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request").detail(
-            "username 或 password 过长或含有无效字符。",
-            "username or password is too long or has invalid characters.",
-        ));
+    let mut faults = Vec::new();
+    for (name, value, max) in [("username", &login, MAX_LOGIN), ("password", &password, MAX_PASSWORD)] {
+        // PostgreSQL text cannot hold U+0000.
+        let fault = if value.contains('\0') {
+            ("invalid_format", "不能包含 U+0000".to_owned(), "must not contain U+0000".to_owned())
+        } else if value.chars().count() > max {
+            ("too_long", format!("最多字符数：{max}"), format!("has more characters than {max}"))
+        } else {
+            continue;
+        };
+        let (code, zh, en) = fault;
+        faults.push(FieldError::parameter(name, code, Bilingual::new(zh, en)));
+    }
+    if !faults.is_empty() {
+        return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request").errors(faults));
     }
     let now = app.clock.now();
     let bad_grant = |error: ApiError| match error.code() == &codes::INVALID_CREDENTIALS {

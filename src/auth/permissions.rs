@@ -272,6 +272,7 @@ operations! {
     GetLiveness "getLiveness" "" [];
     GetReadiness "getReadiness" "" [];
     GetVersion "getVersion" "" [];
+    ListProblems "listProblems" "" [];
     GetProblem "getProblem" "" [];
     GetPhotoGuideExample "getPhotoGuideExample" "" [];
 }

@@ -239,6 +239,28 @@ mod tests {
         assert!(!is_allowed(Step::ReportLost, ShipmentState::Delivered, Hand::Logistics, Some(at(69)), now));
     }
 
+    /// docs/states.md lists each step with its side and the states from which it is possible.
+    #[test]
+    fn the_page_of_the_states_says_the_same() {
+        let page = include_str!("../../docs/states.md");
+        let section =
+            page.split("\n## ").find(|part| part.starts_with("Backdrop shipments")).expect("a section");
+        let now = at(100);
+        for step in Step::ALL {
+            for (hand, name) in [(Hand::Owner, "owner"), (Hand::Logistics, "logistics")] {
+                let possible: Vec<&str> = ShipmentState::ALL
+                    .iter()
+                    .filter(|state| is_allowed(*step, **state, hand, Some(at(80)), now))
+                    .map(|state| state.as_str())
+                    .collect();
+                let row = section.lines().find(|line| line.starts_with(&format!("| `{step}` | {name} |")));
+                let from = row.map_or("", |row| row.split('|').nth(3).unwrap_or_default());
+                let told: Vec<&str> = from.split('`').skip(1).step_by(2).collect();
+                assert_eq!(told, possible, "{step} by {name}");
+            }
+        }
+    }
+
     #[test]
     fn an_address_is_in_the_mainland_and_its_levels_belong_together() {
         let good = Destination {

@@ -230,4 +230,28 @@ mod tests {
         assert!(is_allowed(Step::GiveUp, SubmissionState::Sending, Facts::default()));
         assert!(allowed(SubmissionState::Approved, automatic).is_empty());
     }
+
+    /// docs/states.md lists each step with the states from which it is possible under some facts.
+    #[test]
+    fn the_page_of_the_states_says_the_same() {
+        use std::collections::BTreeSet;
+        let page = include_str!("../../docs/states.md");
+        let section = page
+            .split("\n## ")
+            .find(|part| part.starts_with("Submissions to the bureau"))
+            .expect("a section");
+        let facts = [(false, false), (false, true), (true, false), (true, true)]
+            .map(|(is_automatic, is_verifying_sms)| Facts { is_automatic, is_verifying_sms });
+        for step in Step::ALL {
+            let possible: BTreeSet<&str> = SubmissionState::ALL
+                .iter()
+                .filter(|state| facts.iter().any(|facts| is_allowed(*step, **state, *facts)))
+                .map(|state| state.as_str())
+                .collect();
+            let row = section.lines().find(|line| line.starts_with(&format!("| `{step}` | operator |")));
+            let from = row.map_or("", |row| row.split('|').nth(3).unwrap_or_default());
+            let told: BTreeSet<&str> = from.split('`').skip(1).step_by(2).collect();
+            assert_eq!(told, possible, "{step}");
+        }
+    }
 }

@@ -5,9 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::app::App;
-use crate::error::{ApiError, ApiResult};
-use crate::error_codes;
-use crate::kernel::{envelope, i18n::Locale, json::Path, reply::Reply};
+use crate::error::ApiResult;
+use crate::kernel::{envelope, reply::Reply};
 
 /// Health of the server.
 #[derive(Serialize, ToSchema)]
@@ -23,20 +22,6 @@ pub struct Version {
     /// Semantic version.
     #[schema(example = "0.1.0")]
     version: String,
-}
-
-/// An explained error code.
-#[derive(Serialize, ToSchema)]
-pub struct ProblemPage {
-    /// The code.
-    #[schema(example = "not_found")]
-    code: String,
-    /// HTTP status.
-    status: u16,
-    /// Short name.
-    title: String,
-    /// What it means and what to do.
-    detail: String,
 }
 
 /// Is the process alive
@@ -81,21 +66,4 @@ pub async fn get_readiness(app: web::Data<App>) -> HttpResponse {
 #[get("/version")]
 pub async fn get_version() -> ApiResult<Reply> {
     Reply::ok(&Version { version: crate::openapi::VERSION.to_owned() })
-}
-
-/// What an error code means
-///
-/// The address that `type` of a problem points to.
-#[utoipa::path(operation_id = "getProblem", tag = "health",
-    params(("code" = String, Path, description = "The code.", example = "not_found")),
-    responses((status = 200, description = "The code explained.", body = ProblemPage)))]
-#[get("/problems/{code}")]
-pub async fn get_problem(code: Path<String>, locale: Locale) -> ApiResult<Reply> {
-    let known = error_codes::find(&code.0).ok_or_else(ApiError::not_found)?;
-    Reply::ok(&ProblemPage {
-        code: known.code.to_owned(),
-        status: known.status,
-        title: known.title(locale).to_owned(),
-        detail: known.detail(locale).to_owned(),
-    })
 }

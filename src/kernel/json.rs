@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 use crate::error::{ApiError, FieldError, Place};
 use crate::error_codes as codes;
 use crate::kernel::i18n::Bilingual;
+use crate::kernel::parameter_limits::{ParameterLimits, Part};
 
 /// Largest JSON body, in bytes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -291,6 +292,10 @@ impl<T: DeserializeOwned> FromRequest for Query<T> {
             let name = name.replace('\0', "\u{fffd}");
             return ready(Err(invalid_parameter(name, "invalid_format", "must not contain U+0000")));
         }
+        let parsed = form_urlencoded::parse(req.query_string().as_bytes());
+        if let Err(error) = ParameterLimits::check(req, Part::Query, parsed) {
+            return ready(Err(error));
+        }
         let pairs =
             serde_urlencoded::Deserializer::new(form_urlencoded::parse(req.query_string().as_bytes()));
         ready(serde_path_to_error::deserialize(pairs).map(Self).map_err(|error| {
@@ -360,6 +365,7 @@ fn path_parameter<T: std::str::FromStr>(req: &HttpRequest, position: usize) -> R
     if value.contains('\0') {
         return Err(invalid_parameter(name, "invalid_format", "must not contain U+0000"));
     }
+    ParameterLimits::check(req, Part::Path, std::iter::once((name.into(), value.into())))?;
     value.parse().map_err(|_| invalid_parameter(name, "invalid_format", "cannot be read"))
 }
 

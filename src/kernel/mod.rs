@@ -11,6 +11,7 @@ pub mod ids;
 pub mod jobs;
 pub mod json;
 pub mod page;
+pub mod parameter_limits;
 pub mod peer;
 pub mod pii;
 pub mod rate_limit;

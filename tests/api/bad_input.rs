@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::authorization::{concrete, row};
 use crate::document::operations;
+use crate::limits::{Step, pointer};
 use crate::support::{Client, Response, TestApp};
 
 /// Largest body in bytes, by the document's words: 256 KiB, an import 16 MiB.
@@ -29,12 +30,12 @@ fn people(app: &TestApp) -> Vec<(Role, Client)> {
 }
 
 /// An operation with somebody who may call it.
-struct Call {
-    name: String,
-    method: String,
-    path: String,
-    operation: Value,
-    client: Client,
+pub struct Call {
+    pub name: String,
+    pub method: String,
+    pub path: String,
+    pub operation: Value,
+    pub client: Client,
 }
 
 impl Call {
@@ -42,7 +43,7 @@ impl Call {
         self.client.send(&self.method, &concrete(&self.path), body)
     }
 
-    fn send_json(&self, body: &Value) -> Response {
+    pub fn send_json(&self, body: &Value) -> Response {
         self.send(Some(body.to_string().into_bytes()))
     }
 
@@ -50,17 +51,17 @@ impl Call {
         self.parameters(place).iter().any(|parameter| parameter["name"] == name)
     }
 
-    fn parameters(&self, place: &str) -> Vec<Value> {
+    pub fn parameters(&self, place: &str) -> Vec<Value> {
         let all = self.operation["parameters"].as_array().cloned().unwrap_or_default();
         all.into_iter().filter(|parameter| parameter["in"] == place).collect()
     }
 
-    fn body_schema(&self) -> Option<&Value> {
+    pub fn body_schema(&self) -> Option<&Value> {
         self.operation.pointer("/requestBody/content/application~1json/schema")
     }
 
     /// The example that the document gives for the body; nothing for operations without one.
-    fn example(&self, document: &Value) -> Option<Value> {
+    pub fn example(&self, document: &Value) -> Option<Value> {
         let media = self.operation.pointer("/requestBody/content/application~1json")?;
         let schema = resolve(document, &media["schema"]);
         let found = [media.get("example"), schema.get("example"), schema.pointer("/examples/0")];
@@ -69,13 +70,13 @@ impl Call {
         )
     }
 
-    fn example_bytes(&self, document: &Value) -> Option<Vec<u8>> {
+    pub fn example_bytes(&self, document: &Value) -> Option<Vec<u8>> {
         self.example(document).map(|example| example.to_string().into_bytes())
     }
 }
 
 /// Every operation, called by somebody of the first of its roles that a demo user has.
-fn calls(app: &TestApp, document: &Value) -> Vec<Call> {
+pub fn calls(app: &TestApp, document: &Value) -> Vec<Call> {
     let people = people(app);
     let nobody = app.anonymous();
     let list: Vec<Call> = operations(document)
@@ -95,17 +96,17 @@ fn calls(app: &TestApp, document: &Value) -> Vec<Call> {
     list
 }
 
-fn with_body(calls: &[Call]) -> impl Iterator<Item = &Call> {
+pub fn with_body(calls: &[Call]) -> impl Iterator<Item = &Call> {
     calls.iter().filter(|call| call.body_schema().is_some())
 }
 
 /// Collects what is wrong, so that one run shows every operation that misbehaves.
 #[derive(Default)]
-struct Faults(BTreeMap<String, String>);
+pub struct Faults(pub BTreeMap<String, String>);
 
 impl Faults {
     /// Whatever comes back must be documented, and a problem when it refuses.
-    fn judge(&mut self, call: &Call, what: &str, reply: &Response) {
+    pub fn judge(&mut self, call: &Call, what: &str, reply: &Response) {
         let documented = call.operation["responses"].get(reply.status.to_string()).is_some();
         let body = String::from_utf8_lossy(&reply.body);
         let mut complain = |fault: &str| {
@@ -147,7 +148,7 @@ impl Faults {
     }
 
     #[track_caller]
-    fn finish(self) {
+    pub fn finish(self) {
         let lines: Vec<String> = self.0.iter().map(|(what, fault)| format!("{what}\n    {fault}")).collect();
         assert!(lines.is_empty(), "{} faults:\n  {}", lines.len(), lines.join("\n  "));
     }
@@ -452,111 +453,11 @@ fn the_token_form_refuses_u_0000() {
     assert_eq!(reply.status, 400, "{}", String::from_utf8_lossy(&reply.body));
 }
 
-fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
+pub fn resolve<'a>(document: &'a Value, schema: &'a Value) -> &'a Value {
     match schema["$ref"].as_str() {
         Some(name) => document.pointer(&format!("/{}", name.trim_start_matches("#/"))).unwrap(),
         None => schema,
     }
-}
-
-/// A step into a body.
-#[derive(Clone, Debug)]
-enum Step {
-    Field(String),
-    FirstItem,
-}
-
-fn pointer(steps: &[Step]) -> String {
-    steps
-        .iter()
-        .map(|step| match step {
-            Step::Field(name) => format!("/{name}"),
-            Step::FirstItem => "/0".to_owned(),
-        })
-        .collect()
-}
-
-/// Every text with a greatest length below a schema.
-fn limits(document: &Value, schema: &Value, steps: &mut Vec<Step>, into: &mut Vec<(Vec<Step>, usize)>) {
-    assert!(steps.len() < 20, "the schema refers to itself at {}", pointer(steps));
-    let schema = resolve(document, schema);
-    if let Some(forms) = schema["oneOf"].as_array() {
-        forms.iter().for_each(|form| limits(document, form, steps, into));
-    }
-    if let Some(max) = schema["maxLength"].as_u64() {
-        into.push((steps.clone(), usize::try_from(max).unwrap()));
-    }
-    if let Some(items) = schema.get("items") {
-        steps.push(Step::FirstItem);
-        limits(document, items, steps, into);
-        steps.pop();
-    }
-    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
-        steps.push(Step::Field(name.clone()));
-        limits(document, property, steps, into);
-        steps.pop();
-    }
-}
-
-/// Puts a value there; objects and lists on the way are made where the example has none.
-fn put(node: &mut Value, steps: &[Step], value: Value) {
-    match steps {
-        [] => *node = value,
-        [Step::Field(name), rest @ ..] => {
-            if !node.is_object() {
-                *node = json!({});
-            }
-            put(&mut node[name.as_str()], rest, value);
-        }
-        [Step::FirstItem, rest @ ..] => {
-            if node.as_array().is_none_or(Vec::is_empty) {
-                *node = json!([null]);
-            }
-            put(&mut node[0], rest, value);
-        }
-    }
-}
-
-#[test]
-fn one_character_more_than_documented_is_refused_at_its_place_and_as_many_as_documented_do_no_harm() {
-    let app = TestApp::spawn();
-    let document = beian::openapi::document();
-    let calls = calls(&app, &document);
-    let mut faults = Faults::default();
-    let mut count = 0;
-    for call in with_body(&calls) {
-        let mut found = Vec::new();
-        limits(&document, call.body_schema().unwrap(), &mut Vec::new(), &mut found);
-        for (steps, max) in found {
-            count += 1;
-            let place = pointer(&steps);
-            // Characters, not bytes: each of these has three.
-            let mut body = call.example(&document).unwrap();
-            put(&mut body, &steps, json!("字".repeat(max + 1)));
-            let reply = call.send_json(&body);
-            let what = format!("{place} with {} characters", max + 1);
-            faults.judge(call, &what, &reply);
-            if reply.status != 422 || !reply.faults().contains(&format!("{place} too_long")) {
-                faults.0.insert(
-                    format!("{} {what}", call.name),
-                    format!("{} {:?}", reply.status, reply.faults()),
-                );
-            }
-            put(&mut body, &steps, json!("字".repeat(max)));
-            let reply = call.send_json(&body);
-            let what = format!("{place} with {max} characters");
-            faults.judge(call, &what, &reply);
-            if reply.status == 422 && reply.faults().contains(&format!("{place} too_long")) {
-                faults.0.insert(
-                    format!("{} {what}", call.name),
-                    "is refused, though as long as documented".to_owned(),
-                );
-            }
-        }
-    }
-    assert!(count > 150, "the test has looked at only {count} texts");
-    app.run_jobs();
-    faults.finish();
 }
 
 /// A text without a limit is one that a client can fill with the whole body.

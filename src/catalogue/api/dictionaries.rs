@@ -1,6 +1,6 @@
 //! Dictionaries: the codes that forms offer, with labels and what rules need to know about them.
 
-use actix_web::{HttpRequest, get, put, web};
+use actix_web::{get, put, web};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -13,7 +13,7 @@ use crate::catalogue::model::{self, Catalogue, Row};
 use crate::error::{ApiError, ApiResult};
 use crate::kernel::clock::shanghai_date;
 use crate::kernel::i18n::Locale;
-use crate::kernel::json::{Json, Query, invalid_parameter};
+use crate::kernel::json::{Json, PathPair, Query, invalid_parameter};
 use crate::kernel::reply::Reply;
 
 /// Which dictionaries, and when.
@@ -41,8 +41,10 @@ pub struct DictionaryAttributes {
     #[schema(max_length = 60)]
     pub number_format: Option<String>,
     /// Certificate type: fewest characters of the number.
+    #[schema(maximum = 100)]
     pub min_length: Option<u32>,
     /// Certificate type: most characters of the number.
+    #[schema(maximum = 100)]
     pub max_length: Option<u32>,
     /// Certificate type: regular expression of the number.
     #[schema(max_length = 200)]
@@ -62,11 +64,14 @@ pub struct DictionaryAttributes {
     /// Material: media types.
     #[schema(max_items = 10)]
     pub accepted_types: Option<Vec<String>>,
-    /// Material: largest file in bytes.
+    /// Material: largest file in bytes; the bureau takes 50 MB in all.
+    #[schema(maximum = 52428800)]
     pub max_bytes: Option<u64>,
     /// Material: fewest files.
+    #[schema(maximum = 20)]
     pub min_count: Option<u32>,
-    /// Material: most files.
+    /// Material: most files; a filing takes 20 for one purpose.
+    #[schema(maximum = 20)]
     pub max_count: Option<u32>,
 }
 
@@ -200,22 +205,16 @@ pub async fn list_dictionaries(
 pub async fn put_dictionary_entry(
     app: web::Data<App>,
     caller: Allowed<op::PutDictionaryEntry>,
-    req: HttpRequest,
+    path: PathPair<String, RowCode>,
     body: Json<DictionaryEntryInput>,
 ) -> ApiResult<Reply> {
-    let dictionary = req.match_info().get("dictionary").unwrap_or_default().to_owned();
+    let PathPair(dictionary, code) = path;
     if data::dictionaries().list(&dictionary).is_none() {
         return Err(ApiError::not_found().detail(
             format!("没有名为 {dictionary} 的字典。"),
             format!("There is no dictionary {dictionary}."),
         ));
     }
-    let code: RowCode = req
-        .match_info()
-        .get("code")
-        .unwrap_or_default()
-        .parse()
-        .map_err(|_| invalid_parameter("code", "invalid_format", "cannot be read"))?;
     let (now, caller, body) = (app.clock.now(), caller.caller.clone(), body.0);
     let key = format!("{dictionary}/{}", code.0);
     app.db

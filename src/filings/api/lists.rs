@@ -115,9 +115,6 @@ pub async fn list_filings(
                     ));
                 }
             };
-            if filter.q.as_ref().is_some_and(|q| q.chars().count() > 100) {
-                return Err(invalid_parameter("q", "too_long", "must have at most 100 characters"));
-            }
             let mut bound = filter.clone();
             bound.cursor = None;
             let binding = format!("filings {} {bound:?}", caller.user_id);

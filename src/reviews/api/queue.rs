@@ -143,9 +143,6 @@ pub async fn list_reviews(
         Some("-due_at") => true,
         Some(_) => return Err(invalid_parameter("sort", "not_in_list", "must be due_at or -due_at")),
     };
-    if filter.q.as_ref().is_some_and(|q| q.chars().count() > 100) {
-        return Err(invalid_parameter("q", "too_long", "must have at most 100 characters"));
-    }
     let holder =
         match filter.claimed_by.as_deref() {
             None => None,

@@ -160,6 +160,12 @@ impl Response {
             .map(|(_, value)| value.clone())
     }
 
+    /// Every value of a header that may come several times.
+    pub fn header_values(&self, name: &str) -> Vec<String> {
+        let of_name = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        of_name.map(|(_, value)| value.clone()).collect()
+    }
+
     /// Codes of `errors[]` with their places: `"/website/name required"`.
     #[track_caller]
     pub fn faults(&self) -> Vec<String> {

@@ -1,0 +1,13 @@
+//! What people read in a browser: the pages of the error codes, and the guides of `docs/`, which are in the binary. Programs
+//! get the error codes as JSON. Plain HTML without a script.
+
+mod api;
+mod guides;
+mod html;
+
+pub use guides::{GUIDES, pages};
+
+/// Adds this feature's operations.
+pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+    cfg.service(api::list_problems).service(api::get_problem);
+}

@@ -10,8 +10,9 @@ use utoipa::ToSchema;
 use super::client_credentials::{self, Presented};
 use super::{api::open_session, origin::Origin, sessions::Client, verify};
 use crate::app::App;
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, FieldError};
 use crate::error_codes as codes;
+use crate::kernel::i18n::Bilingual;
 use crate::kernel::reply::Reply;
 
 /// Name of the public client that the docs page uses. It has no secret, and no other client can have this name.
@@ -67,6 +68,14 @@ pub(super) fn refuse(code: &'static codes::ErrorCode, error: &str) -> ApiError {
     ApiError::new(code).with("error", error)
 }
 
+/// A form with a field that is wrong.
+fn faulty(name: &str, code: &str, zh: impl Into<String>, en: impl Into<String>) -> ApiError {
+    let (zh, en) = (zh.into(), en.into());
+    refuse(&codes::INVALID_PARAMETER, "invalid_request")
+        .detail(zh.clone(), en.clone())
+        .errors(vec![FieldError::parameter(name, code, Bilingual::new(zh, en))])
+}
+
 /// Get a token for a client
 ///
 /// `grant_type=client_credentials`: a partner's program, with `client_id` and secret in an `Authorization: Basic` header or in
@@ -100,20 +109,30 @@ pub async fn issue_token(
                     "请以 application/x-www-form-urlencoded 发送。",
                     "Send application/x-www-form-urlencoded.",
                 ),
-                _ => refuse(&codes::INVALID_PARAMETER, "invalid_request").detail(
+                _ => faulty(
+                    "grant_type",
+                    "required",
                     "表单无法识别，grant_type 为必填。",
                     "The form could not be read; grant_type is required.",
                 ),
             });
         }
     };
+    // What the document limits is limited for every grant, also where it is not read.
+    for (name, text, limit) in [("username", &form.username, 64), ("password", &form.password, 128)] {
+        if text.as_ref().is_some_and(|text| text.chars().count() > limit) {
+            return Err(faulty(name, "too_long", format!("{name} 过长。"), format!("{name} is too long.")));
+        }
+    }
     let (client, secret) = client_of(&req, &form)?;
     if form.grant_type == "client_credentials" {
         // RFC 6749, 2.3: a client uses one way in each request.
         let is_double = req.headers().contains_key(header::AUTHORIZATION)
             && form.client_secret.as_deref().is_some_and(|secret| !secret.is_empty());
         if is_double {
-            return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request").detail(
+            return Err(faulty(
+                "client_secret",
+                "given_twice",
                 "client_secret 只能放在 Authorization 头或表单之一。",
                 "Send client_secret in the Authorization header or in the form, not in both.",
             ));
@@ -131,15 +150,20 @@ pub async fn issue_token(
         return Err(refuse(&codes::UNSUPPORTED_GRANT_TYPE, "unsupported_grant_type"));
     }
     let (Some(login), Some(password)) = (form.username, form.password) else {
-        return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request")
-            .detail("username 和 password 为必填。", "username and password are required."));
+        return Err(faulty(
+            "username",
+            "required",
+            "username 和 password 为必填。",
+            "username and password are required.",
+        ));
     };
     // PostgreSQL text cannot hold U+0000.
-    let is_odd = login.contains('\0') || password.contains('\0');
-    if is_odd || login.chars().count() > 64 || password.chars().count() > 128 {
-        return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request").detail(
-            "username 或 password 过长或含有无效字符。",
-            "username or password is too long or has invalid characters.",
+    if login.contains('\0') || password.contains('\0') {
+        return Err(faulty(
+            "username",
+            "invalid_format",
+            "username 或 password 含有无效字符。",
+            "username or password has invalid characters.",
         ));
     }
     let now = app.clock.now();

@@ -41,8 +41,10 @@ pub struct DictionaryAttributes {
     #[schema(max_length = 60)]
     pub number_format: Option<String>,
     /// Certificate type: fewest characters of the number.
+    #[schema(maximum = 200)]
     pub min_length: Option<u32>,
     /// Certificate type: most characters of the number.
+    #[schema(maximum = 200)]
     pub max_length: Option<u32>,
     /// Certificate type: regular expression of the number.
     #[schema(max_length = 200)]
@@ -63,10 +65,13 @@ pub struct DictionaryAttributes {
     #[schema(max_items = 10)]
     pub accepted_types: Option<Vec<String>>,
     /// Material: largest file in bytes.
+    #[schema(maximum = 104857600)]
     pub max_bytes: Option<u64>,
     /// Material: fewest files.
+    #[schema(maximum = 100)]
     pub min_count: Option<u32>,
     /// Material: most files.
+    #[schema(maximum = 100)]
     pub max_count: Option<u32>,
 }
 

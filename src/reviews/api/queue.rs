@@ -15,7 +15,7 @@ use crate::catalogue::model::escape_like;
 use crate::error::{ApiError, ApiResult};
 use crate::kernel::clock::shanghai_date;
 use crate::kernel::ids::{FilingId, ReviewId, UserId};
-use crate::kernel::json::{CommaList, Path, Query, invalid_parameter};
+use crate::kernel::json::{self, CommaList, Path, Query, invalid_parameter};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
 use crate::kernel::working_days::Calendar;
@@ -42,6 +42,7 @@ pub struct ReviewFilter {
     /// Whether the due time has passed.
     overdue: Option<bool>,
     /// `me`, `none`, or the id of a reviewer.
+    #[param(pattern = "^(me|none|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
     claimed_by: Option<String>,
     /// Due before this time.
     due_before: Option<DateTime<Utc>>,
@@ -49,6 +50,7 @@ pub struct ReviewFilter {
     #[param(max_length = 100)]
     q: Option<String>,
     /// `due_at` (default) or `-due_at`.
+    #[param(pattern = "^-?due_at$")]
     sort: Option<String>,
     /// Rows of a page.
     #[serde(default)]
@@ -146,9 +148,7 @@ pub async fn list_reviews(
         Some("-due_at") => true,
         Some(_) => return Err(invalid_parameter("sort", "not_in_list", "must be due_at or -due_at")),
     };
-    if filter.q.as_ref().is_some_and(|q| q.chars().count() > 100) {
-        return Err(invalid_parameter("q", "too_long", "must have at most 100 characters"));
-    }
+    json::at_most(100, "q", filter.q.as_deref())?;
     let holder =
         match filter.claimed_by.as_deref() {
             None => None,

@@ -123,7 +123,9 @@ fn no_two_types_have_one_schema_name() {
         }
     }
     assert!(owners.len() > 150, "the types of the document were not found: {}", owners.len());
-    owners.retain(|_, files| files.len() > 1);
+    // Some words are only the database's.
+    let document = document();
+    owners.retain(|name, files| files.len() > 1 && document["components"]["schemas"].get(name).is_some());
     assert!(owners.is_empty(), "{owners:#?}");
 }
 

@@ -25,6 +25,38 @@ const MAX_QUERY_TEXT: u32 = 2000;
 /// Most characters of a code in an address.
 const MAX_PATH_TEXT: u32 = 100;
 
+/// Filters that take a comma separated list of the values of a schema: operation, parameter, schema. (Not an array with
+/// `explode: false`: generated Python clients repeat the parameter all the same.)
+const COMMA_LISTS: [(&str, &str, &str); 10] = [
+    ("listFilings", "status", "Status"),
+    ("listReviews", "stage", "Stage"),
+    ("listReviews", "state", "ReviewState"),
+    ("listBackdropShipments", "state", "ShipmentState"),
+    ("exportShippingLabels", "state", "ShipmentState"),
+    ("listBureauSubmissions", "state", "SubmissionState"),
+    ("listMessageDeliveries", "state", "NotificationState"),
+    ("listMessageDeliveries", "receipt", "ReceiptState"),
+    ("listWebhookDeliveries", "state", "DeliveryState"),
+    ("listJobs", "state", "JobState"),
+];
+
+/// What properties say that have the same meaning wherever they stand, unless their own comment says it better.
+const KNOWN_PROPERTIES: [(&str, &str); 13] = [
+    ("account_id", "The account."),
+    ("created_at", "When it was made."),
+    ("disabled_at", "When it was disabled; null while it is not."),
+    ("display_name", "Name that others see."),
+    ("filing_id", "The filing."),
+    ("has_more", "Whether there is a next page."),
+    ("id", "Its id."),
+    ("items", "The rows."),
+    ("name", "Its name."),
+    ("partner_id", "The partner."),
+    ("updated_at", "When it was changed last."),
+    ("user_id", "The user."),
+    ("version", "Rises with every change."),
+];
+
 const DESCRIPTION: &str = include_str!("../openapi/description.md");
 
 /// The finished document. Needs neither database nor server.
@@ -43,7 +75,9 @@ pub fn document() -> Value {
     document["servers"] = json!([{ "url": "/", "description": "The server that served this document" }]);
     add_problem_schema(&mut document);
     inline_scalars(&mut document);
+    complete_properties(&mut document);
     complete_operations(&mut document);
+    complete_parameters(&mut document);
     let in_requests = request_schemas(&document);
     require_reply_fields(&mut document, &in_requests);
     limit_list_texts(&mut document, &in_requests);
@@ -80,6 +114,22 @@ fn inline_scalars(document: &mut Value) {
         .collect();
     schemas.retain(|name, _| !scalars.contains_key(&format!("#/components/schemas/{name}")));
     replace_scalars(document, &scalars);
+}
+
+/// No defaults: `#[serde(default)]` is Rust's way to read an absent member, not a promise. In a patch an absent member changes
+/// nothing, and a generated client that sends "defaults" would empty the website. And a description for everything.
+fn complete_properties(document: &mut Value) {
+    let Some(schemas) = document["components"]["schemas"].as_object_mut() else { return };
+    for schema in schemas.values_mut() {
+        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        for (name, property) in properties.into_iter().flatten() {
+            let Some(property) = property.as_object_mut() else { continue };
+            property.remove("default");
+            if let Some((_, meaning)) = KNOWN_PROPERTIES.iter().find(|(known, _)| known == name) {
+                property.entry("description").or_insert(json!(meaning));
+            }
+        }
+    }
 }
 
 fn replace_scalars(node: &mut Value, scalars: &HashMap<String, Value>) {
@@ -242,7 +292,8 @@ fn complete_operations(document: &mut Value) {
             }
             if names("If-Match") {
                 codes.extend(["invalid_header", "precondition_failed"]);
-                if matches!(id.as_str(), "updateFiling" | "submitFiling") {
+                let if_match = parameters.iter().find(|parameter| parameter["name"] == "If-Match");
+                if if_match.is_some_and(|parameter| parameter["required"] == true) {
                     codes.push("precondition_required");
                 }
             }
@@ -255,12 +306,53 @@ fn complete_operations(document: &mut Value) {
             if names("Idempotency-Key") {
                 codes.extend(["invalid_header", "idempotency_in_flight", "idempotency_key_reused"]);
             }
+            // The limit of requests for each address counts every one.
+            codes.push("too_many_requests");
             if method != "get" || !is_public {
-                codes.push("too_many_requests");
                 codes.push("internal");
                 codes.push("unavailable");
             }
             complete_responses(operation, codes);
+        }
+    }
+}
+
+/// Says of parameters what the types of Rust cannot: of headers, cursors, codes and comma separated lists.
+fn complete_parameters(document: &mut Value) {
+    let schemas = document["components"]["schemas"].clone();
+    let Some(paths) = document["paths"].as_object_mut() else { return };
+    for operation in paths.values_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {
+        let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
+        let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
+        for parameter in parameters.into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap_or_default();
+            let list = COMMA_LISTS.iter().find(|list| list.0 == id && list.1 == name);
+            let is_code = parameter["in"] == "path" && parameter["schema"].get("format").is_none();
+            let limits = match (name, list) {
+                _ if is_code && parameter["schema"]["type"] == "string" => {
+                    json!({ "maxLength": 60, "pattern": "^[A-Za-z0-9_-]+$" })
+                }
+                ("Idempotency-Key", _) => json!({ "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$" }),
+                ("If-Match", _) => {
+                    let tag = r"[0-9]{1,10}(\.[0-9A-Za-z-]*)?";
+                    json!({ "pattern": format!("^(\\*|(W/)?(\"{tag}\"|{tag}))$") })
+                }
+                ("cursor", _) => json!({ "pattern": "^[A-Za-z0-9_-]+$" }),
+                (_, Some((.., schema))) => {
+                    let values: Vec<&str> = schemas[schema]["enum"]
+                        .as_array()
+                        .into_iter()
+                        .flatten()
+                        .filter_map(Value::as_str)
+                        .collect();
+                    let value = values.join("|");
+                    json!({ "pattern": format!("^({value})(,({value}))*$") })
+                }
+                _ => continue,
+            };
+            for (word, limit) in limits.as_object().into_iter().flatten() {
+                parameter["schema"][word] = limit.clone();
+            }
         }
     }
 }

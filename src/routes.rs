@@ -65,6 +65,7 @@ pub fn tags() -> Value {
         ("bureau", "Hand-over to the provincial bureau and its decision."),
         ("notifications", "The inbox."),
         ("webhooks", "Partners' endpoints, deliveries, and events for catching up."),
+        ("webhook events", "What partners' receivers get; the server sends these."),
         ("catalogue", "Rules as data: reasons, terms, regions, calendar, dictionaries."),
         ("people", "Users, partners, their clients, and accounts, by the admin."),
         ("oversight", "Alarms, audit trail, messages, background jobs."),

@@ -39,6 +39,7 @@ pub struct Partner {
     name: String,
     /// The clients of a paused partner are refused.
     is_paused: bool,
+    /// When it was paused; null while its programs may act.
     paused_at: Option<DateTime<Utc>>,
     version: i32,
     created_at: DateTime<Utc>,
@@ -83,6 +84,7 @@ pub struct PartnerPatch {
     #[serde(default)]
     #[schema(min_length = 1, max_length = 200, pattern = r"\S", nullable = false)]
     name: Option<String>,
+    /// Whether its programs shall be refused.
     #[serde(default)]
     #[schema(nullable = false)]
     is_paused: Option<bool>,

@@ -24,7 +24,9 @@ use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
 
 /// A partner's program.
+// Generated clients have a class ApiClient of their own.
 #[derive(Serialize, ToSchema)]
+#[schema(as = ApiClientBody)]
 pub struct ApiClient {
     /// Also the `actor_user_id` of what it does.
     id: ApiClientId,
@@ -42,6 +44,7 @@ pub struct ApiClient {
     allowed_addresses: Vec<String>,
     /// A paused client gets no token, and its tokens stop working within ten seconds.
     is_paused: bool,
+    /// When it was paused; null while it may act.
     paused_at: Option<DateTime<Utc>>,
     version: i32,
     created_at: DateTime<Utc>,

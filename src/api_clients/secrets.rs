@@ -31,6 +31,7 @@ pub struct ApiClientSecret {
     expires_at: Option<DateTime<Utc>>,
     /// When it last got a token.
     last_used_at: Option<DateTime<Utc>>,
+    /// When it was revoked; null while it may be used.
     revoked_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
 }
@@ -56,7 +57,9 @@ pub struct NewApiClientSecret {
     /// What to send as `client_secret`.
     #[schema(example = "bsk_Zm9yIHlvdXIgZXllcyBvbmx5LCBzaG93biBvbmNlIG9u")]
     secret: String,
+    /// Its last characters, to tell it from others.
     hint: String,
+    /// When it ends; null: it does not.
     expires_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
 }

@@ -47,10 +47,13 @@ pub struct AuditEvent {
     actor_api_client_id: Option<ApiClientId>,
     /// `applicant`, `partner`, a staff role, or `system`.
     actor_role: String,
+    /// What was done, such as `filing.submitted`.
     #[schema(example = "user.disabled")]
     action: String,
+    /// Kind of the thing it was done to.
     #[schema(example = "user")]
     object_type: String,
+    /// The thing it was done to.
     object_id: Option<Uuid>,
     account_id: Option<AccountId>,
     filing_id: Option<FilingId>,

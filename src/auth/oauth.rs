@@ -72,6 +72,14 @@ pub(super) fn refuse(code: &'static codes::ErrorCode, error: &str) -> ApiError {
     ApiError::new(code).with("error", error)
 }
 
+/// A form with a field that is wrong.
+fn faulty(name: &str, code: &str, zh: impl Into<String>, en: impl Into<String>) -> ApiError {
+    let (zh, en) = (zh.into(), en.into());
+    refuse(&codes::INVALID_PARAMETER, "invalid_request")
+        .detail(zh.clone(), en.clone())
+        .errors(vec![FieldError::parameter(name, code, Bilingual::new(zh, en))])
+}
+
 /// Get a token for a client
 ///
 /// `grant_type=client_credentials`: a partner's program, with `client_id` and secret in an `Authorization: Basic` header or in
@@ -105,20 +113,30 @@ pub async fn issue_token(
                     "请以 application/x-www-form-urlencoded 发送。",
                     "Send application/x-www-form-urlencoded.",
                 ),
-                _ => refuse(&codes::INVALID_PARAMETER, "invalid_request").detail(
+                _ => faulty(
+                    "grant_type",
+                    "required",
                     "表单无法识别，grant_type 为必填。",
                     "The form could not be read; grant_type is required.",
                 ),
             });
         }
     };
+    // What the document limits is limited for every grant, also where it is not read.
+    for (name, text, limit) in [("username", &form.username, MAX_LOGIN), ("password", &form.password, MAX_PASSWORD)] {
+        if text.as_ref().is_some_and(|text| text.chars().count() > limit) {
+            return Err(faulty(name, "too_long", format!("{name} 过长。"), format!("{name} is too long.")));
+        }
+    }
     let (client, secret) = client_of(&req, &form)?;
     if form.grant_type == "client_credentials" {
         // RFC 6749, 2.3: a client uses one way in each request.
         let is_double = req.headers().contains_key(header::AUTHORIZATION)
             && form.client_secret.as_deref().is_some_and(|secret| !secret.is_empty());
         if is_double {
-            return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request").detail(
+            return Err(faulty(
+                "client_secret",
+                "given_twice",
                 "client_secret 只能放在 Authorization 头或表单之一。",
                 "Send client_secret in the Authorization header or in the form, not in both.",
             ));
@@ -136,24 +154,18 @@ pub async fn issue_token(
         return Err(refuse(&codes::UNSUPPORTED_GRANT_TYPE, "unsupported_grant_type"));
     }
     let (Some(login), Some(password)) = (form.username, form.password) else {
-        return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request")
-            .detail("username 和 password 为必填。", "username and password are required."));
+        return Err(faulty(
+            "username",
+            "required",
+            "username 和 password 为必填。",
+            "username and password are required.",
+        ));
     };
-    let mut faults = Vec::new();
-    for (name, value, max) in [("username", &login, MAX_LOGIN), ("password", &password, MAX_PASSWORD)] {
-        // PostgreSQL text cannot hold U+0000.
-        let fault = if value.contains('\0') {
-            ("invalid_format", "不能包含 U+0000".to_owned(), "must not contain U+0000".to_owned())
-        } else if value.chars().count() > max {
-            ("too_long", format!("最多字符数：{max}"), format!("has more characters than {max}"))
-        } else {
-            continue;
-        };
-        let (code, zh, en) = fault;
-        faults.push(FieldError::parameter(name, code, Bilingual::new(zh, en)));
-    }
-    if !faults.is_empty() {
-        return Err(refuse(&codes::INVALID_PARAMETER, "invalid_request").errors(faults));
+    // PostgreSQL text cannot hold U+0000.
+    for (name, value) in [("username", &login), ("password", &password)] {
+        if value.contains('\0') {
+            return Err(faulty(name, "invalid_format", "不能包含 U+0000。", "must not contain U+0000"));
+        }
     }
     let now = app.clock.now();
     let bad_grant = |error: ApiError| match error.code() == &codes::INVALID_CREDENTIALS {

@@ -23,7 +23,7 @@ use crate::kernel::clock::shanghai_date;
 use crate::kernel::etag::IfMatch;
 use crate::kernel::idempotency::Idempotency;
 use crate::kernel::ids::{ShipmentId, UserId};
-use crate::kernel::json::{CommaList, Json, Path, Query};
+use crate::kernel::json::{self, CommaList, Json, Path, Query};
 use crate::kernel::page::Limit;
 use crate::kernel::reply::Reply;
 
@@ -151,6 +151,7 @@ pub async fn list_backdrop_shipments(
     query: Query<BackdropShipmentQuery>,
 ) -> ApiResult<Reply> {
     let query = query.0;
+    json::at_most(50, "q", query.q.as_deref())?;
     let filter = Filter {
         filing_id: None,
         states: query.state.map(|list| list.0),

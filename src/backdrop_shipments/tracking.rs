@@ -5,6 +5,7 @@ use actix_web::{HttpResponse, http::header, post, web};
 use chrono::{DateTime, Duration, SubsecRound, Utc};
 use diesel::prelude::*;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::model::{self, Changes, NewTrackingEvent, Shipment};
 use super::rules::{self, Hand, Step};
@@ -219,15 +220,32 @@ fn record(
     Ok(audit::record(conn, now, &actor, deed)?)
 }
 
+/// The form that Kuaidi100 sends.
+#[derive(ToSchema)]
+#[schema(example = json!({ "sign": "1EB6D1B8C6E4E4B0B6C0E1F1D2A3B4C5", "param": "{\"status\":\"polling\"}" }))]
+#[allow(
+    dead_code,
+    reason = "the handler reads the form by hand: a wrong one is refused like a wrong signature"
+)]
+pub struct CarrierPush {
+    /// Upper-case MD5 of `param` and the salt.
+    #[schema(max_length = 64)]
+    sign: String,
+    /// What happened to a parcel, as JSON.
+    param: String,
+}
+
 /// What the carrier service tells
 ///
 /// Kuaidi100 alone: a form with `param` (JSON) and `sign`, the upper-case MD5 of `param` and the salt that was agreed at the
 /// subscription. A number that nobody waits for changes nothing. 404 while no key is set.
 #[utoipa::path(operation_id = "receiveCarrierPush", tag = "backdrop shipments",
-    request_body(content = String, content_type = "application/x-www-form-urlencoded", description = "`sign` and `param`."),
+    request_body(content = CarrierPush, content_type = "application/x-www-form-urlencoded", description = "`sign` and `param`."),
     responses(
         (status = 200, description = "Received.", body = String, content_type = "application/json"),
         (status = 403, description = "`forbidden`: the signature is wrong."),
+        (status = 404, description = "`not_found`"),
+        (status = 413, description = "`body_too_large`"),
     ))]
 #[post("/v1/carrier-callbacks/kuaidi100")]
 pub async fn receive_carrier_push(app: web::Data<App>, payload: web::Payload) -> ApiResult<HttpResponse> {

@@ -21,7 +21,7 @@ use crate::filings;
 use crate::kernel::etag::IfMatch;
 use crate::kernel::idempotency::Idempotency;
 use crate::kernel::ids::{FilingId, SubmissionId};
-use crate::kernel::json::{CommaList, Json, Path, Query};
+use crate::kernel::json::{self, CommaList, Json, Path, Query};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
 
@@ -100,6 +100,7 @@ pub async fn list_bureau_submissions(
 ) -> ApiResult<Reply> {
     let now = app.clock.now();
     let (query, locale) = (query.0, caller.locale);
+    json::at_most(50, "q", query.q.as_deref())?;
     let filter = Filter {
         states: query.state.map(|list| list.0),
         bureau_codes: query.bureau_code.map(|list| list.0),

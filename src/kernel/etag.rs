@@ -83,9 +83,15 @@ impl FromRequest for IfMatch {
             if text == "*" {
                 return Some(Expected::Any);
             }
-            // Only the version part is compared; a bare number is taken too.
-            let inner = text.strip_prefix("W/").unwrap_or(text).trim_matches('"');
-            inner.split('.').next()?.parse().ok().map(Expected::Version)
+            // Only the version part is compared; a bare number is taken too. The document has the same pattern.
+            let tag = text.strip_prefix("W/").unwrap_or(text);
+            let inner = tag.strip_prefix('"').map_or(Some(tag), |rest| rest.strip_suffix('"'))?;
+            let (version, view) = inner.split_once('.').unwrap_or((inner, ""));
+            let is_ours = (1..=10).contains(&version.len())
+                && version.bytes().all(|byte| byte.is_ascii_digit())
+                && view.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+            // A number beyond all versions is none that was seen: 412.
+            is_ours.then(|| Expected::Version(version.parse().unwrap_or(-1)))
         };
         ready(read().map(Self).ok_or_else(|| {
             ApiError::new(&codes::INVALID_HEADER).errors(vec![FieldError::new(

@@ -33,7 +33,9 @@ impl FromRequest for Idempotency {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let key = match req.headers().get("Idempotency-Key").map(|value| value.to_str()) {
             None => None,
-            Some(Ok(key)) if (1..=255).contains(&key.len()) => Some(key.to_owned()),
+            Some(Ok(key)) if (1..=255).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic()) => {
+                Some(key.to_owned())
+            }
             Some(_) => {
                 return ready(Err(ApiError::new(&codes::INVALID_HEADER).errors(vec![FieldError::new(
                     Place::Header("Idempotency-Key".to_owned()),

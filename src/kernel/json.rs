@@ -329,6 +329,17 @@ pub fn invalid_parameter(name: impl Into<String>, code: &str, detail_en: impl In
     )])
 }
 
+/// # Errors
+/// 400 that names the parameter, when its text is longer than the document allows.
+pub fn at_most(limit: usize, name: &str, text: Option<&str>) -> Result<(), ApiError> {
+    match text {
+        Some(text) if text.chars().count() > limit => {
+            Err(invalid_parameter(name, "too_long", format!("must have at most {limit} characters")))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// One path parameter. A value that cannot be read is a 400 that names it.
 #[derive(Debug)]
 pub struct Path<T>(pub T);

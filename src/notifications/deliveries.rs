@@ -23,6 +23,7 @@ pub struct MessageDelivery {
     id: NotificationId,
     user_id: UserId,
     filing_id: Option<FilingId>,
+    /// What it tells of.
     #[schema(example = "bureau.approved")]
     event_type: String,
     channel: Channel,
@@ -38,8 +39,10 @@ pub struct MessageDelivery {
     receipt: Option<ReceiptState>,
     /// The network's code.
     receipt_code: Option<String>,
+    /// When the provider told what became of it; null while it has not.
     receipt_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
+    /// When it was handed to the provider; null while it was not.
     sent_at: Option<DateTime<Utc>>,
 }
 

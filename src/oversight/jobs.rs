@@ -42,6 +42,7 @@ struct JobRow {
 #[derive(Serialize, ToSchema)]
 pub struct Job {
     id: JobId,
+    /// What it does.
     #[schema(example = "notifications.deliver")]
     kind: String,
     /// What it works on, as JSON: ids, never personal data.
@@ -57,6 +58,7 @@ pub struct Job {
     /// Why the last try failed, or why it was discarded.
     last_error: Option<String>,
     created_at: DateTime<Utc>,
+    /// When it ended; null while it is not done.
     finished_at: Option<DateTime<Utc>>,
 }
 

@@ -38,6 +38,7 @@ pub struct SmsMessage {
     /// Masked.
     #[schema(value_type = String, example = "138****8000")]
     recipient: Sensitive<Phone>,
+    /// What it says.
     text: String,
     created_at: DateTime<Utc>,
 }

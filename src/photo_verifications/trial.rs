@@ -21,7 +21,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::error_codes as codes;
 use crate::kernel::clock::shanghai_date;
 use crate::kernel::ids::UserId;
-use crate::kernel::json::Query;
+use crate::kernel::json::{self, Query};
 use crate::kernel::reply::Reply;
 
 /// Largest photo, in bytes: that of an upload.
@@ -103,6 +103,7 @@ pub async fn check_photo(
     payload: web::Payload,
 ) -> ApiResult<Reply> {
     app.photo_trials.check(caller.user_id)?;
+    json::at_most(6, "province_code", query.0.province_code.as_deref())?;
     let content_type = picture_type(&req)?;
     let bytes = match payload.to_bytes_limited(MAX_BYTES).await {
         Ok(Ok(bytes)) => bytes,

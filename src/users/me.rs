@@ -27,6 +27,7 @@ use crate::websites::next_action::NextAction;
 #[derive(Serialize, ToSchema)]
 pub struct Me {
     id: UserId,
+    /// Name to log in with.
     #[schema(example = "demo-applicant")]
     login: String,
     display_name: String,
@@ -43,10 +44,12 @@ pub struct Me {
     /// Masked.
     #[schema(value_type = Option<String>, example = "z***@example.com")]
     email: Option<Sensitive<Email>>,
+    /// When the e-mail address was confirmed; null when it is not.
     email_verified_at: Option<DateTime<Utc>>,
     /// Masked.
     #[schema(value_type = Option<String>, example = "138****8000")]
     mobile: Option<Sensitive<Phone>>,
+    /// When the mobile was confirmed; null when it is not.
     mobile_verified_at: Option<DateTime<Utc>>,
     /// New contacts whose code has not come back yet.
     pending_contacts: Vec<PendingContact>,

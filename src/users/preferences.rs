@@ -60,6 +60,7 @@ pub struct NotificationPreference {
     /// What it is, in the language of the request.
     label: String,
     channel: PreferenceChannel,
+    /// Whether this channel tells of it.
     is_enabled: bool,
     /// Cannot be switched off.
     is_mandatory: bool,
@@ -75,9 +76,11 @@ pub struct NotificationPreferences {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NotificationPreferenceSetting {
+    /// Type of the event.
     #[schema(max_length = 100)]
     event_type: String,
     channel: PreferenceChannel,
+    /// Whether this channel shall tell of it.
     is_enabled: bool,
 }
 

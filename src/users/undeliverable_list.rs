@@ -47,9 +47,11 @@ pub struct UndeliverableEntry {
     /// The other side's code.
     #[schema(example = "SMTP 550 5.1.1")]
     code: Option<String>,
+    /// When it was found.
     found_at: DateTime<Utc>,
     /// When it counted as good again; null while it does not.
     cleared_at: Option<DateTime<Utc>>,
+    /// Why it counts no more; null while it counts.
     cleared_because: Option<ClearedBecause>,
 }
 

@@ -44,8 +44,12 @@ fn entry(name: &str, en: &str, zh: &str) -> Value {
         json!({ "name": name, "in": "header", "required": true, "description": description,
                 "schema": { "type": "string" } })
     };
+    // Generators name the receiver's handler after it.
+    let id: String = name.split(['.', '_']).map(capitalised).collect();
     json!({
-        "tags": ["webhooks"],
+        "operationId": format!("receive{id}"),
+        // Not the tag of the operations on endpoints: openapi-generator writes one class for a tag, and would overwrite theirs.
+        "tags": ["webhook events"],
         "summary": en,
         "description": format!(
             "`{name}` ({zh}). Sent at least once, in no particular order: compare `webhook-id` and `version`. It carries \
@@ -65,6 +69,11 @@ fn entry(name: &str, en: &str, zh: &str) -> Value {
     })
 }
 
+fn capitalised(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map(|first| first.to_ascii_uppercase()).into_iter().chain(letters).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -75,10 +84,15 @@ mod tests {
         let visible = event_types().iter().filter(|kind| kind.visibility == "applicant").count();
         assert_eq!(document.as_object().map(Map::len), Some(visible + 1));
         assert!(visible >= 26);
+        let mut ids = std::collections::BTreeSet::new();
         for (name, item) in document.as_object().into_iter().flatten() {
             let summary = item["post"]["summary"].as_str().unwrap_or_default();
             assert!((1..=60).contains(&summary.chars().count()), "{name}");
-            assert!(item["post"].get("operationId").is_none(), "{name}");
+            let id = item["post"]["operationId"].as_str().unwrap_or_default();
+            assert!(
+                ids.insert(id.to_owned()) && id.chars().all(|c| c.is_ascii_alphanumeric()),
+                "{name}: {id}"
+            );
         }
     }
 

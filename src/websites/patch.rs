@@ -270,6 +270,7 @@ fn nullable(schema: RefOr<Schema>) -> RefOr<Schema> {
             OneOfBuilder::new()
                 .item(ObjectBuilder::new().schema_type(Type::Null))
                 .item(request_ref(&reference))
+                .description(Some("The person; what is not named stays, null empties it."))
                 .build(),
         )),
         RefOr::T(Schema::Object(mut object)) => {

@@ -383,6 +383,22 @@ fn query_parameters_are_checked() {
             ] {
                 faults.judge(call, &format!("{name}={bad:.20}"), &get(&format!("{name}={bad}")));
             }
+            if let Some(most) = parameter["schema"]["maxLength"].as_u64() {
+                let longer = "9".repeat(most as usize + 1);
+                let reply = get(&format!("{name}={longer}"));
+                let place = format!("{name} too_long");
+                // A token that is too long is not known, as any other that is wrong.
+                if name != "token" || reply.status != 404 {
+                    faults.expect(
+                        call,
+                        "too long",
+                        &reply,
+                        400,
+                        "invalid_parameter",
+                        Some(&[place.as_str()]),
+                    );
+                }
+            }
             let twice = get(&format!("{name}=1&{name}=1"));
             faults.judge(call, &format!("{name} twice"), &twice);
         }
@@ -399,8 +415,11 @@ fn headers_are_checked() {
     let long = "k".repeat(256);
     for call in &calls {
         for (name, values) in [
-            ("If-Match", &["x", "", "\"\"", "99999999999999"][..]),
-            ("Idempotency-Key", &["", long.as_str()]),
+            (
+                "If-Match",
+                &["x", "", "\"\"", "99999999999999", "\"1", "1\"", "-1", "+1", "\"1.a b\"", "\"1\", \"2\""][..],
+            ),
+            ("Idempotency-Key", &["", "a b", long.as_str()]),
         ] {
             if !call.has_parameter("header", name) {
                 continue;
@@ -440,6 +459,9 @@ fn the_token_form_refuses_what_it_cannot_read() {
         .expect_problem(400, "invalid_grant");
     let long = format!("grant_type=password&username={}&password=x", "u".repeat(65));
     post(&form, &long).expect_problem(400, "invalid_parameter");
+    let long = format!("grant_type=client_credentials&password={}", "x".repeat(129));
+    let reply = post(&form, &long).expect_problem(400, "invalid_parameter");
+    assert_eq!(reply.faults(), ["password too_long"]);
     let huge = format!("grant_type=password&username=a&password={}", "x".repeat(300_000));
     post(&form, &huge).expect_problem(413, "body_too_large");
 }

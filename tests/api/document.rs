@@ -101,6 +101,57 @@ fn references_resolve_and_nothing_is_left_over() {
     assert_eq!(schemas.difference(&referred).collect::<Vec<_>>(), Vec::<&String>::new(), "unused");
 }
 
+/// utoipa silently lets the last of two types with one name win, and clients then refuse the other's values.
+#[test]
+fn no_two_types_have_one_schema_name() {
+    let mut owners: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (file, text) in sources(std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src"))) {
+        let (mut is_schema, mut alias) = (false, None);
+        for line in text.lines().map(str::trim) {
+            is_schema |=
+                line.contains("ToSchema") && !line.starts_with("use ") || line.ends_with("text_enum! {");
+            if let Some(name) = line.strip_prefix("#[schema(as = ") {
+                alias = Some(name.trim_end_matches(")]").to_owned());
+            }
+            let words: Vec<&str> = line.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            let at = words.iter().take(3).position(|word| matches!(*word, "struct" | "enum"));
+            if let (true, Some(at)) = (is_schema, at) {
+                let name = alias.take().unwrap_or_else(|| words[at + 1].to_owned());
+                owners.entry(name).or_default().push(file.clone());
+                is_schema = false;
+            }
+        }
+    }
+    assert!(owners.len() > 150, "the types of the document were not found: {}", owners.len());
+    // Some words are only the database's.
+    let document = document();
+    owners.retain(|name, files| files.len() > 1 && document["components"]["schemas"].get(name).is_some());
+    assert!(owners.is_empty(), "{owners:#?}");
+}
+
+fn sources(folder: &std::path::Path) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            found.extend(sources(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push((path.display().to_string(), std::fs::read_to_string(&path).unwrap()));
+        }
+    }
+    found
+}
+
+/// A client that sends the "defaults" of a patch would empty what it did not mean to touch.
+#[test]
+fn no_property_claims_a_default() {
+    for (name, schema) in document()["components"]["schemas"].as_object().unwrap() {
+        for (property, schema) in schema["properties"].as_object().into_iter().flatten() {
+            assert!(schema.get("default").is_none(), "{name}.{property}");
+        }
+    }
+}
+
 #[test]
 fn schemas_have_only_the_forms_that_generated_clients_cope_with() {
     let document = document();

@@ -125,7 +125,7 @@ fn view(row: Row<Year>, locale: Locale) -> CalendarYear {
 /// Everybody who is signed in. A year that is not loaded is an error and never a guess; deadlines that reach it are
 /// provisional.
 #[utoipa::path(operation_id = "getCalendarYear", tag = "catalogue",
-    params(("year" = i32, Path, description = "The year, 2000 to 2100.", example = 2026)),
+    params(("year" = i32, Path, description = "The year, 2000 to 2100.", minimum = 2000, maximum = 2100, example = 2026)),
     responses(
         (status = 200, description = "The calendar.", body = CalendarYear),
         (status = 404, description = "`calendar_not_loaded`: nobody has loaded this year yet."),
@@ -153,7 +153,7 @@ pub async fn get_calendar_year(
 ///
 /// The admin, as soon as the State Council has published it. A job then recomputes every provisional deadline.
 #[utoipa::path(operation_id = "putCalendarYear", tag = "catalogue",
-    params(("year" = i32, Path, description = "The year, 2000 to 2100.", example = 2027)),
+    params(("year" = i32, Path, description = "The year, 2000 to 2100.", minimum = 2000, maximum = 2100, example = 2027)),
     request_body = CalendarYearInput,
     responses((status = 200, description = "The calendar as stored.", body = CalendarYear)))]
 #[put("/v1/calendars/{year}")]

@@ -327,7 +327,7 @@ pub async fn get_filing(
 #[utoipa::path(operation_id = "updateFiling", tag = "filings",
     params(
         ("id" = FilingId, Path, description = "The filing.", example = "0193a000-0000-7000-8000-000000015001"),
-        ("If-Match" = Option<String>, Header, nullable = false, description = "The ETag that you saw; mandatory."),
+        ("If-Match" = String, Header, description = "The ETag that you saw; mandatory."),
     ),
     responses(
         (status = 200, description = "The edited filing.", body = FilingBody),

@@ -69,6 +69,7 @@ impl ChangeBody {
 #[into_params(parameter_in = Query)]
 pub struct DiffQuery {
     /// `filed` (default): the filed data; `last_revision`: what was submitted last.
+    #[param(pattern = "^(filed|last_revision)$")]
     against: Option<String>,
 }
 

@@ -52,7 +52,7 @@ pub struct SubmitFiling {
 #[utoipa::path(operation_id = "submitFiling", tag = "filings",
     params(
         ("id" = FilingId, Path, description = "The filing.", example = "0193a000-0000-7000-8000-000000015001"),
-        ("If-Match" = Option<String>, Header, nullable = false, description = "The ETag that you saw; mandatory."),
+        ("If-Match" = String, Header, description = "The ETag that you saw; mandatory."),
         ("Idempotency-Key" = Option<String>, Header, nullable = false, description = "Repeat-safe key of your own."),
     ),
     responses(

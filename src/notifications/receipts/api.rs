@@ -45,6 +45,7 @@ pub struct SmsReceipt {
 #[serde(deny_unknown_fields)]
 #[schema(example = json!({ "receipts": [{ "reference": "4711", "state": "undelivered", "code": "UNDELIV" }] }))]
 pub struct SmsReceipts {
+    /// The receipts.
     #[schema(min_items = 1, max_items = 200)]
     receipts: Vec<SmsReceipt>,
 }

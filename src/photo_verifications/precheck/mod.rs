@@ -79,6 +79,7 @@ pub const UNAVAILABLE: &str = "PRECHECK_UNAVAILABLE";
 
 crate::text_enum! {
     /// What a finding means for the attempt.
+    #[schema(as = PhotoFindingSeverity)]
     pub enum Severity {
         /// The photo must be taken again.
         Block = "block",

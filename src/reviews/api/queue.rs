@@ -13,7 +13,7 @@ use crate::catalogue::model::escape_like;
 use crate::catalogue::{Shown, data};
 use crate::error::{ApiError, ApiResult};
 use crate::kernel::ids::{FilingId, ReviewId, UserId};
-use crate::kernel::json::{CommaList, Path, Query, invalid_parameter};
+use crate::kernel::json::{self, CommaList, Path, Query, invalid_parameter};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
 use crate::reviews::body::{self, ReviewCheck, ReviewDraft, StaffMember};
@@ -39,6 +39,7 @@ pub struct ReviewFilter {
     /// Whether the due time has passed.
     overdue: Option<bool>,
     /// `me`, `none`, or the id of a reviewer.
+    #[param(pattern = "^(me|none|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})$")]
     claimed_by: Option<String>,
     /// Due before this time.
     due_before: Option<DateTime<Utc>>,
@@ -46,6 +47,7 @@ pub struct ReviewFilter {
     #[param(max_length = 100)]
     q: Option<String>,
     /// `due_at` (default) or `-due_at`.
+    #[param(pattern = "^-?due_at$")]
     sort: Option<String>,
     /// Rows of a page.
     #[serde(default)]

@@ -14,6 +14,7 @@ use crate::kernel::pii::{Email, Sensitive};
 pub struct WebhookEndpoint {
     id: WebhookEndpointId,
     partner_id: PartnerId,
+    /// Where events are sent.
     #[schema(example = "https://partner.example.com/beian/events")]
     url: String,
     /// The partner's own words.
@@ -29,6 +30,7 @@ pub struct WebhookEndpoint {
     /// A disabled endpoint gets nothing.
     is_disabled: bool,
     disabled_at: Option<DateTime<Utc>>,
+    /// Why it is disabled; null while it is not.
     disabled_reason: Option<DisabledReason>,
     /// The first failure since the last success.
     failing_since: Option<DateTime<Utc>>,

@@ -25,9 +25,11 @@ use crate::kernel::reply::Reply;
 #[derive(Serialize, ToSchema)]
 pub struct WebhookDelivery {
     id: WebhookDeliveryId,
+    /// The endpoint.
     endpoint_id: WebhookEndpointId,
     /// `webhook-id` of each try.
     event_id: Uuid,
+    /// Type of the event.
     #[schema(example = "bureau.approved")]
     event_type: String,
     state: DeliveryState,
@@ -39,6 +41,7 @@ pub struct WebhookDelivery {
     last_status: Option<i32>,
     /// Why there was no answer, or `endpoint_disabled`, `partner_paused`.
     last_error: Option<String>,
+    /// When a 2xx answer came; null while none has.
     delivered_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
 }
@@ -79,7 +82,9 @@ pub struct WebhookAttempt {
     at: DateTime<Utc>,
     /// Where it went.
     url: String,
+    /// How long it took, in milliseconds.
     duration_ms: i32,
+    /// Status of the answer; null when there was none.
     response_status: Option<i32>,
     /// At most 64 KiB.
     response_body: Option<String>,

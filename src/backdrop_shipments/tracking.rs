@@ -228,6 +228,7 @@ fn record(
     responses(
         (status = 200, description = "Received.", body = String, content_type = "application/json"),
         (status = 403, description = "`forbidden`: the signature is wrong."),
+        (status = 404, description = "`not_found`: no tracking service is configured."),
     ))]
 #[post("/v1/carrier-callbacks/kuaidi100")]
 pub async fn receive_carrier_push(app: web::Data<App>, payload: web::Payload) -> ApiResult<HttpResponse> {

@@ -240,3 +240,29 @@ fn a_partner_executes_every_example_of_an_owner_for_its_own_customers() {
     assert!(faults.is_empty(), "{} examples fail:\n{}", faults.len(), faults.join("\n"));
     app.run_jobs();
 }
+
+#[test]
+fn the_examples_of_uploads_declare_the_files_that_their_descriptions_send() {
+    use base64::Engine;
+    use sha2::{Digest, Sha256};
+    let document = beian::openapi::document();
+    let all = operations(&document);
+    for (id, schema) in
+        [("createAttachment", "NewAttachment"), ("createPhotoVerification", "NewPhotoVerification")]
+    {
+        let (_, _, operation) = all.iter().find(|(_, _, operation)| operation["operationId"] == id).unwrap();
+        let text = operation["description"].as_str().unwrap();
+        let line = text.split("```").nth(1).unwrap();
+        let file = line.split('@').nth(1).unwrap().split(' ').next().unwrap();
+        let content = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let digest = Sha256::digest(&content);
+        let example = &document["components"]["schemas"][schema]["example"];
+        assert_eq!(example["size_bytes"], content.len(), "{id}");
+        assert_eq!(example["sha256"], hex::encode(digest), "{id}");
+        let header = format!(
+            "-H 'x-amz-checksum-sha256: {}'",
+            base64::engine::general_purpose::STANDARD.encode(digest)
+        );
+        assert!(line.contains(&header), "{id}: {line}");
+    }
+}

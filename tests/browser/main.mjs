@@ -16,7 +16,10 @@ const browser = await startBrowser();
 const checks = new Checks();
 const started = Date.now();
 try {
-  for (const name of names.length ? names : Object.keys(PARTS)) await PARTS[name]({ browser, checks, source, screenshots });
+  for (const name of names.length ? names : Object.keys(PARTS)) {
+    // A part that cannot go on is a fault; the others still run.
+    await PARTS[name]({ browser, checks, source, screenshots }).catch((error) => checks.that(false, `${name}: ${error.stack}`));
+  }
 } finally {
   await browser.close();
 }

@@ -6,6 +6,11 @@ import { tmpdir } from 'node:os';
 import { extname, join, normalize } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
+const running = new Set();
+// Whatever ends this program ends its servers.
+process.on('exit', () => running.forEach((child) => child.kill('SIGINT')));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => process.exit(1));
+
 /** Starts the program in embedded mode in an empty folder, on a free port. */
 export async function startBeian(env = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'beian-browser-'));
@@ -17,9 +22,10 @@ export async function startBeian(env = {}) {
     env: { ...Object.fromEntries(settings), DATA_DIR: folder, LISTEN_ADDR: '127.0.0.1:0', LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  running.add(child);
   let log = '';
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (log += text));
-  const ended = new Promise((done) => child.once('exit', done));
+  const ended = new Promise((done) => child.once('exit', () => done(running.delete(child))));
   const stop = async () => {
     child.kill('SIGINT');
     await Promise.race([ended, sleep(30_000)]);

@@ -102,7 +102,8 @@ async function poll() {
   const { path, etag } = open;
   const asked = session;
   const reply = await session.get(path, etag ? { 'If-None-Match': etag } : {});
-  if (reply.status !== 200 || asked !== session || open?.path !== path || $('dialog').open) return;
+  // Whatever was opened or read meanwhile is newer. Drawing twice would take a button away under the pointer.
+  if (reply.status !== 200 || asked !== session || open?.path !== path || open.etag !== etag || $('dialog').open) return;
   Object.assign(open, { body: reply.body, etag: reply.etag });
   draw();
 }
@@ -110,14 +111,21 @@ async function poll() {
 function draw() {
   const { body } = open;
   for (const row of $('list').querySelectorAll('button')) row.setAttribute('aria-current', row.dataset.id === body.id);
-  $('page').replaceChildren(
+  const head = [
     element('h2', {}, `${body.order_no} ${body.kind_label ?? body.stage_label ?? ''}`),
     element('p', {}, element('strong', { id: 'status' }, body.status_label ?? body.state_label), body.due_at ? ` 截止 ${time(body.due_at)}` : ''),
     body.prompt ? element('div', { class: 'prompt' }, element('strong', {}, body.prompt.title), element('p', {}, body.prompt.text)) : '',
-    buttons(body.next_actions, body),
-    open.preview ?? '',
-    ...parts(body),
-  );
+  ];
+  // Buttons stay the same elements as long as they say the same: a click that is under way when news come must not get lost.
+  const key = JSON.stringify([open.path, body.next_actions]);
+  const old = $('page').querySelector('#actions');
+  const isSame = old?.dataset.key === key;
+  const actions = isSame ? old : element('div', { id: 'actions', 'data-key': key }, buttons(body.next_actions));
+  if (!isSame) $('page').replaceChildren(actions);
+  for (const other of [...$('page').children]) if (other !== actions) other.remove();
+  actions.before(...head);
+  actions.after(open.preview ?? '', ...parts(body));
+  for (const stray of [...$('page').childNodes]) if (stray.nodeType === Node.TEXT_NODE) stray.remove();
 }
 
 /** What the resource says, for any of the kinds of work. */
@@ -144,13 +152,14 @@ function parts(body) {
 
 const text = (value) => (value === null || value === undefined ? '（空）' : typeof value === 'object' ? JSON.stringify(value) : String(value));
 
+/** The buttons; of the work that is open, or of a resource in a list. */
 function buttons(actions, resource) {
   const blocked = actions.flatMap((action) => action.blocked_by.map((reason) => `${action.label}：${reason.label}`));
   return element(
     'div',
     {},
     element('div', { class: 'buttons' }, actions.map((action) =>
-      element('button', { type: 'button', class: action.is_primary && 'primary', disabled: !action.is_enabled, 'data-operation': action.operation_id, click: () => guarded(() => take(action, resource)) }, action.label),
+      element('button', { type: 'button', class: action.is_primary && 'primary', disabled: !action.is_enabled, 'data-operation': action.operation_id, click: () => guarded(() => take(action, resource ?? open.body)) }, action.label),
     )),
     blocked.map((reason) => element('p', { class: 'blocked' }, reason)),
   );
@@ -246,12 +255,16 @@ function result(body) {
 /** Runs a step of the page; a refusal is told, and one that means "changed meanwhile" reads again. */
 async function guarded(step) {
   $('problem').hidden = true;
+  // One step after the other: the next button is about what this one leads to.
+  $('page').inert = true;
   try {
     await step();
   } catch (problem) {
     if (!(problem instanceof Problem)) throw problem;
     tell(problem);
     if (open && (problem.status === 409 || problem.status === 412)) await show(open.path);
+  } finally {
+    $('page').inert = false;
   }
 }
 

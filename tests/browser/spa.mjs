@@ -198,7 +198,7 @@ async function walk(ui, checks, screenshots) {
   await ui.logIn('demo-reviewer');
   await ui.openOrder(orderNo);
   await ui.press('claimReview');
-  await ui.step('rejectReview', { reason: '名称与网站内容无关，请使用与内容相符的名称' });
+  await ui.step('rejectReview', { code: 'SITE_NAME_UNRELATED', reason: '名称与网站内容无关，请使用与内容相符的名称' });
 
   await ui.switchTo(APPLICANT);
   await ui.openOrder(orderNo);

@@ -206,9 +206,9 @@ export async function swagger({ browser, checks, source, screenshots }) {
     const operations = await ui.operations();
     looks(operations, checks);
     await drawing(ui, operations.document, checks);
-    if (screenshots) await page.screenshot({ path: join(screenshots, 'swagger-ui.png') });
+    if (screenshots) await pictures(ui, operations.all, screenshots);
     const results = await everything(ui, operations.all, checks, source);
-    await each(ui, operations.all, checks, screenshots);
+    await each(ui, operations.all, checks);
     await wrongSecret(ui, checks);
     // The console repeats every refusal; those of the examples are counted above.
     const refused = results.filter(({ status }) => status >= 400).map(({ operation }) => operation.path);
@@ -218,6 +218,19 @@ export async function swagger({ browser, checks, source, screenshots }) {
     await context.close();
     await beian.stop();
   }
+}
+
+/** The page as it opens, and what a reviewer sees after Execute. */
+async function pictures(ui, all, folder) {
+  await ui.page.screenshot({ path: join(folder, 'swagger-ui.png') });
+  const summary = all.find(({ id }) => id === 'getReviewSummary');
+  await ui.logIn('demo-reviewer');
+  await ui.execute(summary);
+  await ui.page.setViewportSize({ width: 1280, height: 1400 });
+  await ui.block(summary).evaluate((block) => block.scrollIntoView());
+  await ui.page.screenshot({ path: join(folder, 'swagger-ui-executed.png') });
+  await ui.fold(summary);
+  await ui.page.setViewportSize({ width: 1280, height: 900 });
 }
 
 /** Whether every operation is there, groups and operations in the order of the work. */
@@ -309,7 +322,7 @@ async function everything(ui, all, checks, source) {
 }
 
 /** Each role and the partner's program: log in, execute, reload, and still be logged in. */
-async function each(ui, all, checks, screenshots) {
+async function each(ui, all, checks) {
   const by = (id) => all.find((operation) => operation.id === id);
   const people = [...Object.entries(ROLES), ['partner', PARTNER.id]];
   for (const [role, login] of people) {
@@ -326,10 +339,6 @@ async function each(ui, all, checks, screenshots) {
     await ui.open();
     const { status } = await ui.call(by('getMe'));
     checks.that(status === 200, `after a reload ${login} is logged out`);
-    if (screenshots && role === 'reviewer') {
-      await ui.execute(by('getReviewSummary'));
-      await ui.block(by('getReviewSummary')).screenshot({ path: join(screenshots, 'swagger-ui-executed.png') });
-    }
   }
 }
 

@@ -491,8 +491,33 @@ fn reachable(document: &Value, node: &Value, into: &mut BTreeSet<String>) {
     }
 }
 
+/// Operations in the order of the permissions table, which is that of the work: Swagger UI shows them so. An address
+/// with several methods stands where its first one does.
+fn order_paths(document: &mut Value) {
+    let places: HashMap<&str, usize> =
+        OPERATIONS.iter().enumerate().map(|(place, operation)| (operation.id, place)).collect();
+    let place = |operation: &Value| {
+        let id = operation["operationId"].as_str().unwrap_or_default();
+        places.get(id).copied().unwrap_or(usize::MAX)
+    };
+    let Some(paths) = document["paths"].as_object_mut() else { return };
+    for item in paths.values_mut().filter_map(Value::as_object_mut) {
+        *item = sorted_by(std::mem::take(item), place);
+    }
+    *paths = sorted_by(std::mem::take(paths), |item| {
+        item.as_object().into_iter().flat_map(Map::values).map(place).min().unwrap_or(usize::MAX)
+    });
+}
+
+fn sorted_by(map: Map<String, Value>, place: impl Fn(&Value) -> usize) -> Map<String, Value> {
+    let mut members: Vec<(String, Value)> = map.into_iter().collect();
+    members.sort_by_key(|(_, value)| place(value));
+    members.into_iter().collect()
+}
+
 /// The members in the order that readers expect, schemas by name.
 fn order(mut document: Value) -> Value {
+    order_paths(&mut document);
     let mut sorted = Map::new();
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
         schemas.sort_keys();

@@ -34,6 +34,16 @@ pub(super) const DOWNLOAD_LIFETIME: Duration = DOWNLOAD_URL_MAX;
 /// The owner, while the filing can be edited. Send the file to `upload` with exactly its method and headers, then call
 /// `completeAttachment`; nothing counts before. The address is good for 15 minutes and for this length, type and checksum
 /// only; a repeat with the same Idempotency-Key signs it afresh. A purpose takes 20 files, a filing 50.
+///
+/// Swagger UI cannot send the file. The example declares `examples/files/identity-card-front.jpg` of the source tree (its size, its SHA-256):
+/// execute it, set `UPLOAD_URL='…'` to `upload.url` of the reply, run this in the source tree, then execute `completeAttachment`
+/// with the reply's `id`:
+///
+/// ```sh
+/// curl -fsS -X PUT -H 'content-type: image/jpeg' \
+///   -H 'x-amz-checksum-sha256: p0NEPZDOmDVDUe0CYjiJ9dB8WPjAueHJW78a4IRS6b8=' \
+///   --data-binary @examples/files/identity-card-front.jpg "$UPLOAD_URL"
+/// ```
 #[utoipa::path(operation_id = "createAttachment", tag = "attachments",
     params(
         ("id" = FilingId, Path, description = "The filing.", example = "0193a000-0000-7000-8000-000000015001"),

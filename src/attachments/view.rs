@@ -127,8 +127,8 @@ pub struct FileDownload {
     "purpose": "identity_card_front",
     "file_name": "身份证人像面.jpg",
     "content_type": "image/jpeg",
-    "size_bytes": 204800,
-    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    "size_bytes": 28254,
+    "sha256": "a743443d90ce98354351ed02623889f5d07c58f8c0b9e1c95bbf1ae08452e9bf"
 }))]
 pub struct NewAttachment {
     /// Code of the dictionary `material`: what the file proves.

@@ -33,22 +33,23 @@ fn access_lifetime() -> Duration {
     "client_secret": "demo-partner-secret-2026", "scope": "filings:read filings:write" }))]
 pub struct TokenRequest {
     /// `client_credentials` for a partner's program, `password` for Swagger UI.
+    #[schema(example = "client_credentials")]
     grant_type: String,
     /// The login, for `password`.
-    #[schema(max_length = 64, nullable = false)]
+    #[schema(max_length = 64, nullable = false, example = "")]
     username: Option<String>,
     /// The password, for `password`.
-    #[schema(max_length = 128, nullable = false)]
+    #[schema(max_length = 128, nullable = false, example = "")]
     password: Option<String>,
     /// `client_credentials`: the scopes wanted, separated by blanks; absent: all that are granted. `password`: not read, the
     /// token has all scopes of the user's roles.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "filings:read filings:write")]
     scope: Option<String>,
     /// The client, when it is not in the `Authorization` header; `swagger-ui` for `password`.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "demo-partner")]
     client_id: Option<String>,
     /// The client's secret, when it is not in the `Authorization` header; empty for `password`.
-    #[schema(nullable = false)]
+    #[schema(nullable = false, example = "demo-partner-secret-2026")]
     client_secret: Option<String>,
 }
 

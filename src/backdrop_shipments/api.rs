@@ -251,14 +251,14 @@ pub(super) async fn page_of(
 ) -> ApiResult<Reply> {
     let binding = format!("backdrop-shipments {filter:?}");
     let after = page::decode(cursor.as_deref(), &binding)?;
-    let locale = caller.locale;
+    let (hand, locale) = (steps::hand(caller), caller.locale);
     let page = app
         .db
         .run(move |conn| {
             let rows = model::list(conn, &filter, after, limit)?;
             let page =
                 Page::cut(rows, limit, &binding, |(row, _)| Position { at: row.requested_at, id: row.id.0 });
-            let items = body::bodies(conn, page.items, locale)?;
+            let items = body::bodies(conn, page.items, hand, locale)?;
             Ok(BackdropShipmentPage { items, next_cursor: page.next_cursor, has_more: page.has_more })
         })
         .await?;

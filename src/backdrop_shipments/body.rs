@@ -6,12 +6,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::{self, Shipment};
+use super::next_actions::next_actions;
+use super::rules::Hand;
 use super::{ChargedTo, ShipmentState, TrackerStatus};
 use crate::catalogue::{self, data, regions::Regions};
 use crate::kernel::clock::shanghai_date;
 use crate::kernel::i18n::Locale;
 use crate::kernel::ids::{FilingId, ShipmentId};
 use crate::kernel::pii::{Address, PersonName, Phone, Sensitive};
+use crate::websites::next_action::NextAction;
 
 /// A backdrop on its way to the applicant. Recipient, phone and street are masked.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -74,6 +77,8 @@ pub struct ShipmentBody {
     pub tracker_status_label: Option<String>,
     /// What the courier reported, oldest first.
     pub tracking_events: Vec<TrackingEventBody>,
+    /// What the caller can do next, the primary step first.
+    pub next_actions: Vec<NextAction>,
     /// When it was ordered.
     pub requested_at: DateTime<Utc>,
     /// When it was put in the parcel.
@@ -111,10 +116,11 @@ pub struct TrackingEventBody {
     pub raw_code: Option<String>,
 }
 
-/// Rows (with their order numbers) as they are shown.
+/// Rows (with their order numbers) as they are shown to somebody on this side.
 pub fn bodies(
     conn: &mut PgConnection,
     rows: Vec<(Shipment, String)>,
+    hand: Hand,
     locale: Locale,
 ) -> QueryResult<Vec<ShipmentBody>> {
     let ids: Vec<ShipmentId> = rows.iter().map(|(row, _)| row.id).collect();
@@ -139,6 +145,7 @@ pub fn bodies(
             })
             .collect();
         let carrier = carriers.iter().find(|known| row.carrier_code.as_ref() == Some(&known.code));
+        let next_actions = next_actions(&row, hand, locale);
         ShipmentBody {
             id: row.id,
             filing_id: row.filing_id,
@@ -164,6 +171,7 @@ pub fn bodies(
                 .tracker_status
                 .map(|status| data::status_label("tracking", status.as_str(), language).to_owned()),
             tracking_events,
+            next_actions,
             requested_at: row.requested_at,
             packed_at: row.packed_at,
             shipped_at: row.shipped_at,
@@ -176,7 +184,7 @@ pub fn bodies(
     Ok(rows.into_iter().map(show).collect())
 }
 
-/// The latest shipment of a filing, for the filing's reply.
+/// The latest shipment of a filing, for the filing's reply to its owner.
 ///
 /// # Errors
 /// When the database fails.
@@ -186,5 +194,5 @@ pub fn current(
     locale: Locale,
 ) -> QueryResult<Option<ShipmentBody>> {
     let latest = model::latest(conn, filing)?;
-    Ok(bodies(conn, latest.into_iter().collect(), locale)?.pop())
+    Ok(bodies(conn, latest.into_iter().collect(), Hand::Owner, locale)?.pop())
 }

@@ -12,6 +12,7 @@ mod handling;
 mod labels;
 mod many;
 mod model;
+mod next_actions;
 mod rules;
 mod steps;
 mod tracking;

@@ -68,7 +68,7 @@ pub fn show(
     shipment: Shipment,
     order_no: String,
 ) -> ApiResult<ShipmentBody> {
-    let shown = body::bodies(conn, vec![(shipment, order_no)], caller.locale)?.pop();
+    let shown = body::bodies(conn, vec![(shipment, order_no)], hand(caller), caller.locale)?.pop();
     shown.ok_or_else(|| ApiError::internal("a shipment without a body"))
 }
 

@@ -244,7 +244,7 @@ pub struct CarrierPush {
     responses(
         (status = 200, description = "Received.", body = String, content_type = "application/json"),
         (status = 403, description = "`forbidden`: the signature is wrong."),
-        (status = 404, description = "`not_found`"),
+        (status = 404, description = "`not_found`: no tracking service is configured."),
         (status = 413, description = "`body_too_large`"),
     ))]
 #[post("/v1/carrier-callbacks/kuaidi100")]

@@ -140,7 +140,8 @@ pub async fn get_bureau_submission(
     id: Path<SubmissionId>,
 ) -> ApiResult<Reply> {
     let (caller, id) = (caller.caller, id.0);
-    app.db.run(move |conn| steps::reply(conn, &caller, id)).await
+    let facts = steps::facts(&app);
+    app.db.run(move |conn| steps::reply(conn, &caller, id, facts)).await
 }
 
 /// Make the package

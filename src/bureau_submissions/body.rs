@@ -6,11 +6,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::model::{self, Bureau, Row, SmsVerification, Submission};
+use super::next_actions::next_actions;
+use super::rules::Facts;
 use super::{BureauEventKind, BureauEventOutcome, SmsRole, SmsState, SubmissionState};
 use crate::catalogue::data;
+use crate::filings;
 use crate::kernel::i18n::Locale;
 use crate::kernel::ids::{FilingId, SubmissionId};
 use crate::kernel::working_days::Calendar;
+use crate::websites::next_action::NextAction;
 
 /// A hand-over to the bureau, as the operator's list shows it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -132,6 +136,8 @@ pub struct BureauSubmission {
     pub result_text: Option<String>,
     /// Why the last attempt ended without success.
     pub last_error: Option<String>,
+    /// What the operator can do next, the primary step first.
+    pub next_actions: Vec<NextAction>,
     /// What the bureau said, oldest first.
     pub events: Vec<BureauEventBody>,
     /// Rises with every change.
@@ -294,11 +300,14 @@ pub fn summary(row: Row, now: DateTime<Utc>, locale: Locale, calendar: &Calendar
 pub fn submission(
     conn: &mut PgConnection,
     id: SubmissionId,
+    facts: Facts,
     locale: Locale,
 ) -> QueryResult<BureauSubmission> {
     let Row { submission, order_no, icp_number, revision_no, website_name, bureau_name_zh, bureau_name_en } =
         model::row(conn, id)?;
     let sms = sms(conn, &submission, locale)?;
+    let status = filings::model::find(conn, submission.filing_id)?.status;
+    let facts = Facts { is_verifying_sms: status == filings::Status::SmsVerification, ..facts };
     let events = model::events(conn, id)?
         .into_iter()
         .map(|event| BureauEventBody {
@@ -340,6 +349,7 @@ pub fn submission(
         result_code: submission.result_code,
         result_text: submission.result_text,
         last_error: submission.last_error,
+        next_actions: next_actions(id, submission.state, facts, locale),
         events,
         version: submission.version,
         updated_at: submission.updated_at,

@@ -124,12 +124,13 @@ async fn decide(
     let actor = Actor::from(caller);
     let asked =
         Asked { caller: caller.clone(), id, deed: "bureau_submission.decided", needs_separation: true };
+    let facts = steps::facts(app);
     let outcome = batch
         .row(&app.db, now, number, move |conn| {
             let submission = model::find(conn, id)?;
             let filing = filings::model::find(conn, submission.filing_id)?;
             filings::ensure_separate(conn, &asked.caller, &filing)?;
-            steps::take_locked(conn, now, &asked, None, |conn, ctx| {
+            steps::take_locked(conn, now, &asked, None, facts, |conn, ctx| {
                 let outcome = apply::decide(conn, ctx, id, &decision)?;
                 steps::ensure_timely(conn, id, outcome)
             })

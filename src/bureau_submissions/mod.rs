@@ -19,6 +19,7 @@ mod lane;
 mod lane_send;
 mod many;
 mod model;
+mod next_actions;
 mod package;
 mod results;
 mod rules;

@@ -40,8 +40,8 @@ pub fn facts(app: &App) -> Facts {
 ///
 /// # Errors
 /// 404.
-pub fn reply(conn: &mut PgConnection, caller: &Caller, id: SubmissionId) -> ApiResult<Reply> {
-    let shown = body::submission(conn, id, caller.locale)?;
+pub fn reply(conn: &mut PgConnection, caller: &Caller, id: SubmissionId, facts: Facts) -> ApiResult<Reply> {
+    let shown = body::submission(conn, id, facts, caller.locale)?;
     let tag = etag::etag(shown.version, caller.view(), caller.locale);
     Ok(Reply::ok(&shown)?.etag(tag))
 }
@@ -65,6 +65,7 @@ where
     let scope = asked.caller.user_id.to_string();
     let asker = asked.caller.clone();
     let needs_separation = asked.needs_separation;
+    let facts = facts(app);
     let reply = idem
         .run(
             &app.db,
@@ -78,7 +79,7 @@ where
                 }
                 Ok(())
             },
-            move |conn| take_locked(conn, now, &asked, if_match.optional(), work),
+            move |conn| take_locked(conn, now, &asked, if_match.optional(), facts, work),
         )
         .await?;
     app.waker.wake();
@@ -94,6 +95,7 @@ pub fn take_locked<W>(
     now: DateTime<Utc>,
     asked: &Asked,
     expected: Option<i32>,
+    facts: Facts,
     work: W,
 ) -> ApiResult<Reply>
 where
@@ -108,7 +110,7 @@ where
         .filing(filing.id)
         .details(json!({ "bureau_code": submission.bureau_code }));
     audit::record(conn, now, &actor, deed)?;
-    reply(conn, &asked.caller, asked.id)
+    reply(conn, &asked.caller, asked.id, facts)
 }
 
 /// Something that the bureau said, entered by an operator.

@@ -79,6 +79,8 @@ pub static EXAMPLES: &[Example] = &[
     example("getBureauFiledStatus", "demo-bureau", ids::submission(24)),
     example("resolveBureauResult", "demo-bureau", ids::bureau_result(1)),
     example("createFiling", "demo-applicant-2", ids::website(2)),
+    // Not of a user whom other examples need.
+    example("changePassword", "demo-applicant-12", ids::user(1)),
 ];
 
 /// The example of an operation.

@@ -35,8 +35,19 @@ pub async fn wrap(
     let method = req.method().clone();
     let is_api = !req.path().starts_with("/swagger-ui") && req.path() != "/openapi.json";
     let app = req.app_data::<web::Data<App>>().cloned();
+    let origin = req.headers().get(header::ORIGIN).cloned();
+    let readable_for = origin.clone().filter(|origin| {
+        app.as_ref().is_some_and(|app| app.config.http.cors_origins.iter().any(|known| known == origin))
+    });
     let finished = |error: ApiError| {
         let mut reply = error.render(locale, &id);
+        // These do not come through the CORS middleware, and a page must be able to read why and when to try again.
+        if let Some(origin) = readable_for.clone() {
+            reply.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            let exposed = HeaderValue::from_static("retry-after, x-request-id");
+            reply.headers_mut().insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
+        reply.headers_mut().append(header::VARY, HeaderValue::from_static("Origin"));
         decorate(reply.headers_mut(), &id, true);
         count(&method, reply.status(), started);
         Err(InternalError::from_response("refused", reply).into())
@@ -81,6 +92,9 @@ pub async fn wrap(
         app.waker.wake();
     }
     decorate(res.headers_mut(), &id, is_api);
+    if origin.is_some() {
+        no_dialog(res.headers_mut());
+    }
     count(&method, res.status(), started);
     Ok(res)
 }
@@ -124,6 +138,15 @@ fn decorate(headers: &mut header::HeaderMap, id: &str, is_api: bool) {
             headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         }
         headers.append(header::VARY, HeaderValue::from_static("Authorization, Accept-Language"));
+    }
+}
+
+/// Browsers answer a `Basic` challenge with a log-in dialog of their own and keep the page waiting for it. They send `Origin`
+/// with every POST, programs do not: pages get a challenge that no browser knows.
+fn no_dialog(headers: &mut header::HeaderMap) {
+    let is_basic = |value: &HeaderValue| value.as_bytes().starts_with(b"Basic");
+    if headers.get(header::WWW_AUTHENTICATE).is_some_and(is_basic) {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"beian\""));
     }
 }
 

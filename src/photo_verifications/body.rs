@@ -212,8 +212,8 @@ crate::text_enum! {
 #[schema(example = json!({
     "file_name": "核验照片.jpg",
     "content_type": "image/jpeg",
-    "size_bytes": 2048000,
-    "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    "size_bytes": 77500,
+    "sha256": "d6a21b710b82a230785aa9754ebff35ae6cc4b7ef8536d1e19e106ba9ea4befa"
 }))]
 pub struct NewPhotoVerification {
     /// Name of the file, without folders.

@@ -1,6 +1,6 @@
 //! docs/filing-workflow.md is made from the state machine, so that the picture cannot differ from the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -172,4 +172,50 @@ fn every_status_has_a_chinese_name() {
     for status in Status::ALL {
         assert_ne!(status_zh(*status), status.as_str());
     }
+}
+
+/// The arrows of the picture in the document's description. A line that begins with a status speaks of it and the lines
+/// below it, up to the `▼` that leads to the next one; `►` leads from the status before it to the one behind it.
+fn drawn(text: &str) -> BTreeSet<(Status, Status)> {
+    let picture = text.split("```").nth(1).unwrap();
+    let mut arrows = BTreeSet::new();
+    let (mut above, mut falls): (Option<Status>, bool) = (None, false);
+    for line in picture.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let first = line.split(' ').next().and_then(|word| word.parse::<Status>().ok());
+        if let Some(status) = first {
+            if falls {
+                arrows.insert((above.unwrap(), status));
+            }
+            (above, falls) = (Some(status), false);
+        }
+        falls |= words.contains(&"▼");
+        let mut from = above;
+        let mut is_arrow = false;
+        for word in words {
+            if let Ok(status) = word.parse::<Status>() {
+                if is_arrow {
+                    arrows.insert((from.unwrap(), status));
+                }
+                from = Some(status);
+            }
+            is_arrow = word.ends_with('►');
+        }
+    }
+    arrows
+}
+
+#[test]
+fn the_picture_in_the_document_is_the_state_machine() {
+    let document = beian::openapi::document();
+    let text = document["info"]["description"].as_str().unwrap().to_owned();
+    // These three lead away from many statuses: the picture says them in words.
+    let in_words = [Action::Withdraw, Action::Abandon, Action::Expire];
+    let wanted: BTreeSet<(Status, Status)> = steps()
+        .iter()
+        .filter(|step| step.decision.to != step.from && !in_words.contains(&step.action))
+        .map(|step| (step.from, step.decision.to))
+        .collect();
+    assert_eq!(drawn(&text), wanted);
+    assert!(Status::ALL.iter().all(|status| text.contains(status.as_str())));
 }

@@ -33,3 +33,18 @@ fn readiness_asks_database_and_storage() {
     let app = TestApp::spawn();
     app.anonymous().get("/readyz").expect_status(200).expect("/status", "ok");
 }
+
+#[test]
+fn a_page_from_another_origin_can_read_that_it_asked_too_often() {
+    let app = TestApp::spawn_with(&[("RATE_LIMIT_PER_SECOND", "1")]);
+    let refused = |origin: &str| {
+        let page = app.anonymous().with("Origin", origin);
+        let mut replies = (0..50).map(|_| page.get("/version"));
+        replies.find(|reply| reply.status == 429).expect("a limit").expect_problem(429, "too_many_requests")
+    };
+    let known = refused("http://localhost:5173");
+    assert_eq!(known.header("access-control-allow-origin").as_deref(), Some("http://localhost:5173"));
+    assert!(known.header("access-control-expose-headers").unwrap().contains("retry-after"));
+    assert!(known.header("retry-after").is_some());
+    assert_eq!(refused("https://elsewhere.example.com").header("access-control-allow-origin"), None);
+}

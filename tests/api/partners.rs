@@ -71,6 +71,16 @@ fn a_program_gets_a_token_by_header_or_form_and_by_nothing_else() {
 }
 
 #[test]
+fn a_page_is_not_kept_waiting_by_the_browsers_own_log_in_dialog() {
+    let app = TestApp::spawn();
+    let page =
+        app.anonymous().with("Origin", &app.base).with("Content-Type", "application/x-www-form-urlencoded");
+    let body = b"grant_type=client_credentials&client_id=demo-partner&client_secret=wrong".to_vec();
+    let refused = page.send("POST", "/oauth/token", Some(body)).expect_problem(401, "invalid_client");
+    assert_eq!(refused.header("www-authenticate").as_deref(), Some("Bearer realm=\"beian\""));
+}
+
+#[test]
 fn the_service_user_of_a_program_is_nobody_who_logs_in_or_is_administered() {
     let app = TestApp::spawn();
     for password in ["!", CLIENT_SECRET] {

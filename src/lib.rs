@@ -29,6 +29,7 @@ pub mod attachments;
 pub mod backdrop_shipments;
 pub mod bureau_submissions;
 pub mod catalogue;
+pub mod filing_batches;
 pub mod filings;
 pub mod health;
 pub mod imports;

@@ -21,6 +21,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::filings::kinds::routes(cfg);
     crate::filings::routes(cfg);
     crate::filings::notes::routes(cfg);
+    crate::filing_batches::routes(cfg);
     crate::reviews::routes(cfg);
     crate::attachments::routes(cfg);
     crate::photo_verifications::routes(cfg);
@@ -41,6 +42,7 @@ pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::users::jobs::register(registry, app);
     crate::catalogue::jobs::register(registry, app);
     crate::filings::jobs::register(registry, app);
+    crate::filing_batches::register(registry, app);
     crate::attachments::register(registry, app);
     crate::photo_verifications::register(registry, app);
     crate::backdrop_shipments::register(registry, app);

@@ -190,9 +190,16 @@ pub(super) fn load_identity(conn: &mut PgConnection, id: SessionId) -> diesel::Q
         .filter(users::disabled_at.is_null())
         .filter(accounts::disabled_at.is_null())
         .select((users::id, users::account_id, users::api_client_id, users::roles))
-        .first::<(UserId, Option<AccountId>, Option<ApiClientId>, Vec<Option<String>>)>(conn)
+        .first::<UserRow>(conn)
         .optional()?;
-    let Some((user_id, account_id, client_id, names)) = row else { return Ok(None) };
+    row.map_or(Ok(None), |row| identity(conn, row))
+}
+
+/// A user's id, account, client and stored roles.
+type UserRow = (UserId, Option<AccountId>, Option<ApiClientId>, Vec<Option<String>>);
+
+fn identity(conn: &mut PgConnection, row: UserRow) -> diesel::QueryResult<Option<Identity>> {
+    let (user_id, account_id, client_id, names) = row;
     let mut client = None;
     let roles = match (account_id, client_id) {
         (Some(_), _) => vec![Role::Applicant],
@@ -204,6 +211,43 @@ pub(super) fn load_identity(conn: &mut PgConnection, id: SessionId) -> diesel::Q
         (None, None) => names.into_iter().flatten().filter_map(|name| name.parse().ok()).collect(),
     };
     Ok(Some(Identity { user_id, account_id, client, roles }))
+}
+
+/// The user in whose name a job does what a request has ordered, if they still may: not disabled, client and partner not
+/// paused, the scope not taken back.
+///
+/// # Errors
+/// When the database fails.
+pub fn on_behalf<O: Permission>(
+    conn: &mut PgConnection,
+    user: UserId,
+    address: Option<IpAddr>,
+    request_id: &str,
+) -> diesel::QueryResult<Option<Caller>> {
+    let row = users::table
+        .left_join(accounts::table.on(users::account_id.eq(accounts::id.nullable())))
+        .filter(users::id.eq(user))
+        .filter(users::disabled_at.is_null())
+        .filter(accounts::disabled_at.is_null())
+        .select((users::id, users::account_id, users::api_client_id, users::roles))
+        .first::<UserRow>(conn)
+        .optional()?;
+    let Some(row) = row else { return Ok(None) };
+    let Some(identity) = identity(conn, row)? else { return Ok(None) };
+    let scopes = identity.client.as_ref().map(|grant| grant.scopes.clone());
+    let is_allowed = O::OPERATION.is_open_to(&identity.roles) && O::OPERATION.is_within(scopes.as_deref());
+    Ok(is_allowed.then(|| Caller {
+        user_id: identity.user_id,
+        // There is no session: the request may have ended long ago.
+        session_id: SessionId(uuid::Uuid::nil()),
+        account_id: identity.account_id,
+        partner_id: identity.client.as_ref().map(|grant| grant.partner_id),
+        scopes,
+        roles: identity.roles,
+        locale: Locale::ZhCn,
+        address,
+        request_id: request_id.to_owned(),
+    }))
 }
 
 /// Sessions verified a moment ago, so that a burst of requests costs one look-up.

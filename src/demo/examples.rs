@@ -78,6 +78,7 @@ pub static EXAMPLES: &[Example] = &[
     example("decideBureauSubmission", "demo-bureau", ids::submission(26)),
     example("getBureauFiledStatus", "demo-bureau", ids::submission(24)),
     example("resolveBureauResult", "demo-bureau", ids::bureau_result(1)),
+    example("getFilingBatch", "demo-applicant", ids::filing_batch(1)),
     example("createFiling", "demo-applicant-2", ids::website(2)),
 ];
 

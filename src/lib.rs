@@ -30,6 +30,7 @@ pub mod backdrop_shipments;
 pub mod bureau_submissions;
 pub mod catalogue;
 pub mod filing_batches;
+pub mod filing_streams;
 pub mod filings;
 pub mod health;
 pub mod imports;
@@ -42,3 +43,4 @@ pub mod websites;
 
 // For trying out.
 pub mod demo;
+pub mod sandbox;

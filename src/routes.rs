@@ -22,6 +22,7 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::filings::routes(cfg);
     crate::filings::notes::routes(cfg);
     crate::filing_batches::routes(cfg);
+    crate::filing_streams::routes(cfg);
     crate::reviews::routes(cfg);
     crate::attachments::routes(cfg);
     crate::photo_verifications::routes(cfg);
@@ -50,6 +51,7 @@ pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::notifications::register(registry, app);
     crate::oversight::register(registry, app);
     crate::webhooks::register(registry, app);
+    crate::sandbox::register(registry, app);
 }
 
 /// Tags of the document, in the order that Swagger UI shows.

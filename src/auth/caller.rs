@@ -80,6 +80,8 @@ impl Caller {
 pub struct Allowed<O> {
     /// Who it is.
     pub caller: Caller,
+    /// When the token ends that they showed.
+    pub token_expires_at: DateTime<Utc>,
     operation: PhantomData<O>,
 }
 
@@ -97,7 +99,7 @@ impl<O: Permission> FromRequest for Allowed<O> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            let caller = authenticate(&req).await?;
+            let (caller, token_expires_at) = authenticate(&req).await?;
             if !O::OPERATION.is_open_to(&caller.roles) {
                 return Err(ApiError::new(&codes::FORBIDDEN));
             }
@@ -106,12 +108,12 @@ impl<O: Permission> FromRequest for Allowed<O> {
                     ApiError::new(&codes::INSUFFICIENT_SCOPE).with("required_scope", O::OPERATION.scope)
                 );
             }
-            Ok(Self { caller, operation: PhantomData })
+            Ok(Self { caller, token_expires_at, operation: PhantomData })
         })
     }
 }
 
-async fn authenticate(req: &HttpRequest) -> ApiResult<Caller> {
+async fn authenticate(req: &HttpRequest) -> ApiResult<(Caller, DateTime<Utc>)> {
     let app =
         req.app_data::<web::Data<App>>().ok_or_else(|| ApiError::internal("no application data"))?.clone();
     let mut token = bearer(req).ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))?;
@@ -137,7 +139,7 @@ async fn authenticate(req: &HttpRequest) -> ApiResult<Caller> {
         return Err(ApiError::new(&codes::ADDRESS_NOT_ALLOWED));
     }
     let asked = claims.scope.as_deref();
-    Ok(Caller {
+    let caller = Caller {
         user_id: identity.user_id,
         session_id: claims.sid,
         account_id: identity.account_id,
@@ -147,7 +149,31 @@ async fn authenticate(req: &HttpRequest) -> ApiResult<Caller> {
         locale: Locale::of(req.headers()),
         address,
         request_id: crate::kernel::request_id::of(req),
-    })
+    };
+    Ok((caller, claims.expires_at()))
+}
+
+/// Whether a caller who was let in a while ago would be let in again: for work that goes on for long. The end of the token is
+/// not looked at.
+///
+/// # Errors
+/// When the database fails.
+pub fn is_still_allowed<O: Permission>(
+    conn: &mut PgConnection,
+    caller: &Caller,
+) -> diesel::QueryResult<bool> {
+    let Some(identity) = load_identity(conn, caller.session_id)? else { return Ok(false) };
+    let client = identity.client.as_ref();
+    let scopes = scopes(
+        caller.scopes.as_ref().map(|scopes| scopes.join(" ")).as_deref(),
+        client.map(|grant| grant.scopes.as_slice()),
+    );
+    Ok(identity.user_id == caller.user_id
+        && identity.account_id == caller.account_id
+        && client.map(|grant| grant.partner_id) == caller.partner_id
+        && client.is_none_or(|grant| grant.admits(caller.address))
+        && O::OPERATION.is_open_to(&identity.roles)
+        && O::OPERATION.is_within(scopes.as_deref()))
 }
 
 /// What is both in the token and granted now: a grant taken back works on tokens that were given before.

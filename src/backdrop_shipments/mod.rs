@@ -13,11 +13,13 @@ mod labels;
 mod many;
 mod model;
 mod rules;
+mod sandbox;
 mod steps;
 mod tracking;
 
 pub use body::{ShipmentBody, current};
 pub use model::{cancel_unshipped, has_open};
+pub use sandbox::{ParcelEnd, move_on};
 pub use tracking::register;
 
 /// Adds this feature's routes.

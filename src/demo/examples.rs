@@ -28,6 +28,7 @@ pub static EXAMPLES: &[Example] = &[
     example("listFilingRequirements", "demo-applicant", ids::filing(1)),
     example("listFilingRevisions", "demo-applicant", ids::filing(1)),
     example("listFilingEvents", "demo-applicant", ids::filing(1)),
+    example("streamFilingEvents", "demo-applicant", ids::filing(1)),
     example("revealFiling", "demo-applicant", ids::filing(1)),
     example("createAttachment", "demo-applicant", ids::filing(1)),
     example("listAttachments", "demo-applicant", ids::filing(1)),

@@ -509,7 +509,7 @@ pub fn accepted_terms(conn: &mut PgConnection, revision: &model::Revision) -> Qu
 }
 
 /// A row of the timeline.
-#[derive(Debug, Queryable, Selectable)]
+#[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = filing_events)]
 pub struct EventRow {
     /// Id.

@@ -371,7 +371,8 @@ pub async fn get_filing(
 ///
 /// The owner, in `draft`, `initial_rejected`, `bureau_rejected` and `sms_failed`. Merge patch of the content, answers to a
 /// rejection's items, your own key. A value may be incomplete or wrong in a draft: check tells. Personal data is sent in
-/// clear; a mask that comes back is refused. Needs `If-Match`.
+/// clear; a mask that comes back is refused. Needs `If-Match`. In embedded mode words in the remark steer a sandbox, such as
+/// `sim:review` (approved without people) or `sim:bureau-reject:1041`.
 #[utoipa::path(operation_id = "updateFiling", tag = "filings",
     params(
         ("id" = FilingId, Path, description = "The filing.", example = "0193a000-0000-7000-8000-000000015001"),

@@ -74,13 +74,19 @@ enum Step {
 /// done once.
 async fn process(app: App, id: FilingBatchId) -> anyhow::Result<()> {
     let Some(batch) = app.db.run(move |conn| Ok(model::find(conn, id)?)).await? else { return Ok(()) };
-    let mut fault = None;
+    let (mut fault, mut wait) = (None, Duration::zero());
     for _ in 0..ROWS_AT_ONCE {
         let (now, own) = (app.clock.now(), batch.clone());
-        match app.db.run(move |conn| step(conn, now, &own)).await {
+        // A row with a fault waits for the next try of the job, which is a while later.
+        let is_fresh = fault.is_some();
+        match app.db.run(move |conn| step(conn, now, &own, is_fresh)).await {
             Ok(Step::Done) => app.waker.wake(),
             Ok(Step::Completed) => return Ok(()),
-            Ok(Step::Elsewhere) => break,
+            // Another worker has them in hand: the lease of this job or of another had lapsed.
+            Ok(Step::Elsewhere) => {
+                wait = Duration::seconds(1);
+                break;
+            }
             // The database is away: the whole job comes again.
             Err(error) if error.code() == &codes::UNAVAILABLE => return Err(error.into()),
             Err(error) => fault = Some(error),
@@ -90,15 +96,15 @@ async fn process(app: App, id: FilingBatchId) -> anyhow::Result<()> {
         return Err(error.into());
     }
     // Jobs that have waited longer come first.
-    let until = app.clock.now();
+    let until = app.clock.now() + wait;
     Err(Postponed { until, reason: "rows are left; other jobs have their turn".to_owned() }.into())
 }
 
-/// Does the next row. An error is a fault of the server, counted at the row.
-fn step(conn: &mut PgConnection, now: DateTime<Utc>, batch: &BatchRow) -> ApiResult<Step> {
+/// Does the next row; with `is_fresh` only one without a fault so far. An error is a fault of the server, counted at the row.
+fn step(conn: &mut PgConnection, now: DateTime<Utc>, batch: &BatchRow, is_fresh: bool) -> ApiResult<Step> {
     let mut at = None;
     let outcome = conn.transaction(|conn| {
-        let Some((number, request)) = model::take(conn, batch.id)? else {
+        let Some((number, request)) = model::take(conn, batch.id, is_fresh)? else {
             let is_completed = model::complete(conn, now, batch.id)?;
             return Ok(if is_completed { Step::Completed } else { Step::Elsewhere });
         };
@@ -187,6 +193,6 @@ fn make(
 /// # Errors
 /// When the database fails.
 pub fn make_all(conn: &mut PgConnection, now: DateTime<Utc>, batch: &BatchRow) -> ApiResult<()> {
-    while let Step::Done = step(conn, now, batch)? {}
+    while let Step::Done = step(conn, now, batch, false)? {}
     Ok(())
 }

@@ -198,18 +198,21 @@ pub fn rows_of(conn: &mut PgConnection, batch: FilingBatchId) -> QueryResult<Vec
         .load(conn)
 }
 
-/// Takes the next row that nobody works on, until the transaction ends.
+/// Takes the next row that nobody works on, until the transaction ends; with `is_fresh` only one without a fault so far.
 ///
 /// # Errors
 /// When the database fails, or the row cannot be opened.
 pub fn take(
     conn: &mut PgConnection,
     batch: FilingBatchId,
+    is_fresh: bool,
 ) -> QueryResult<Option<(i32, Option<Sensitive<StoredRequest>>)>> {
+    let most_faults = if is_fresh { 0 } else { i32::MAX };
     rows::table
         .filter(rows::batch_id.eq(batch))
         .filter(rows::state.eq(FilingBatchRowState::Pending))
-        .order(rows::number)
+        .filter(rows::faults.le(most_faults))
+        .order((rows::faults, rows::number))
         .select((rows::number, rows::request))
         .for_update()
         .skip_locked()

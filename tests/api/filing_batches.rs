@@ -104,7 +104,7 @@ fn a_faulty_row_stops_no_other_and_tells_its_fault_at_its_place() {
         row(999),
         with(row(28), "/website_id", json!("no-uuid")),
         row(28),
-        row(28),
+        with(row(28), "/external_reference", json!("ORDER-28-AGAIN")),
         json!("a text"),
         with(
             row(32),

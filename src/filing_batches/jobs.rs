@@ -133,14 +133,15 @@ fn step(conn: &mut PgConnection, now: DateTime<Utc>, batch: &BatchRow, is_fresh:
         Ok(Step::Done)
     });
     match (outcome, at) {
-        (Err(error), Some(number)) if error.code() != &codes::UNAVAILABLE => conn.transaction(|conn| {
+        (Err(error), Some(number)) if error.code() != &codes::UNAVAILABLE => {
+            // By itself: an error that is returned from a transaction would take the count back.
             if model::count_fault(conn, batch.id, number)? < MAX_FAULTS {
                 return Err(error);
             }
             let problem = kept_problem(&error, &batch.request_id);
-            model::finish(conn, now, (batch.id, number), None, problem)?;
+            conn.transaction(|conn| model::finish(conn, now, (batch.id, number), None, problem))?;
             Ok(Step::Done)
-        }),
+        }
         (outcome, _) => outcome,
     }
 }

@@ -21,7 +21,7 @@ fn max_body(path: &str) -> usize {
 /// Faults of a request, and of the first row of one whose rows fail alone.
 fn faults_of(reply: &Response) -> Vec<String> {
     if reply.status != 202 {
-        return reply.faults();
+        return if reply.body.is_empty() { Vec::new() } else { reply.faults() };
     }
     let errors = reply.at("/rows/0/problem/errors");
     let fault =

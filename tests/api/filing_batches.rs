@@ -219,7 +219,7 @@ fn a_batch_is_seen_by_its_owner_alone() {
         client.get(&format!("{BATCHES}/{id}")).expect_problem(404, "not_found");
     }
     app.reviewer().get(&format!("{BATCHES}/{of_partner}")).expect_problem(403, "forbidden");
-    app.partner_with_scope("filings:read").post(BATCHES, json!({})).expect_problem(403, "insufficient_scope");
+    order(&app.partner_with_scope("filings:read"), &[row(32)]).expect_problem(403, "insufficient_scope");
     // What a customer of the partner orders, the partner sees, as it sees the filing.
     app.advance(Duration::seconds(1));
     let of_customer = done(&app, &app.user("demo-applicant-28"), &[row(28)]).text("/id");

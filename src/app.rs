@@ -18,6 +18,7 @@ use crate::external::web::{self as receivers, WebClient};
 use crate::external::{
     bureau::BureauGateway, carrier::CarrierTracker, email::Mailer, sms::SmsSender, storage::Storage,
 };
+use crate::filing_streams::Streams;
 use crate::kernel::jobs::{Registry, Waker, Worker};
 use crate::kernel::pii::{self, Keyring};
 use crate::kernel::{
@@ -71,6 +72,8 @@ pub struct Parts {
     pub waker: Waker,
     /// Counts each user's trials of photos.
     pub photo_trials: TrialLimit,
+    /// Live streams of this process.
+    pub streams: Streams,
 }
 
 impl Deref for App {
@@ -129,6 +132,7 @@ pub fn open(config: Config, means: Means) -> anyhow::Result<App> {
         catalogue: CatalogueCache::default(),
         waker: Waker::default(),
         photo_trials: TrialLimit::default(),
+        streams: Streams::default(),
         web: WebClient::new(receivers::Policy { allow_loopback: config.webhook_allow_loopback }),
         mailer: external::email::from_config(&config.mail, &config.data_dir)?,
         sms: external::sms::from_config(&config.sms, &db)?,
@@ -193,6 +197,7 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
             .context("cannot load the demo data")?;
     }
     let app = open(config, Means::on(&ground, public_url.clone(), clock))?;
+    let streams = app.streams.clone();
     let background = match app.config.worker {
         WorkerMode::Inline => Some(start_worker(&app, &ground.database_url)?),
         WorkerMode::Off => None,
@@ -212,6 +217,8 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
             Ok(servers)
         },
         || background.as_ref().map_or(Ok(()), is_running),
+        // They would hold up the stop until its time limit.
+        || streams.close(),
     );
     if let Some(background) = background {
         background.stop(WORKER_PATIENCE);
@@ -236,6 +243,7 @@ pub fn run_worker(config: Config) -> anyhow::Result<()> {
         &mut ground,
         || Ok(metrics.map(telemetry::metrics_server).transpose()?.into_iter().collect()),
         || is_running(&background),
+        || {},
     );
     background.stop(WORKER_PATIENCE);
     ground.stop();
@@ -430,6 +438,7 @@ fn cors(origins: &[String]) -> Cors {
             "If-Match",
             "If-None-Match",
             "Idempotency-Key",
+            "Last-Event-ID",
             "X-Request-Id",
             "traceparent",
         ])

@@ -61,6 +61,13 @@ impl FieldError {
         Self::new(Place::Pointer(pointer.into()), code, Bilingual::new(zh, en))
     }
 
+    /// Number of the item of a list that the fault lies in, if it lies in this list at the root of the body.
+    pub fn item_of(&self, list: &str) -> Option<usize> {
+        let Place::Pointer(pointer) = &self.place else { return None };
+        let below = pointer.strip_prefix('/')?.strip_prefix(list)?.strip_prefix('/')?;
+        below.split('/').next()?.parse().ok()
+    }
+
     /// A fault of a path or query parameter.
     pub fn parameter(name: impl Into<String>, code: &str, detail: Bilingual) -> Self {
         Self::new(Place::Parameter(name.into()), code, detail)

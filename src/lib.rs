@@ -29,6 +29,8 @@ pub mod attachments;
 pub mod backdrop_shipments;
 pub mod bureau_submissions;
 pub mod catalogue;
+pub mod filing_batches;
+pub mod filing_streams;
 pub mod filings;
 pub mod health;
 pub mod imports;
@@ -42,3 +44,4 @@ pub mod websites;
 
 // For trying out.
 pub mod demo;
+pub mod sandbox;

@@ -410,6 +410,13 @@ fn complete_responses(operation: &mut Value, general: Vec<&str>) {
             response["headers"]["Location"] =
                 json!({ "description": "Address of what was created.", "schema": { "type": "string" } });
         }
+        // Work that a job goes on with, and that has an address of its own.
+        if status == "202" && response["description"].as_str().is_some_and(|text| text.contains("`Location`"))
+        {
+            response["headers"]["Location"] =
+                json!({ "description": "Where to look for the result.", "schema": { "type": "string" } });
+            response["headers"]["Retry-After"] = json!({ "description": "Seconds until it is worth looking.", "schema": { "type": "integer" } });
+        }
     }
     responses.sort_keys();
 }

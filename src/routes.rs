@@ -21,6 +21,8 @@ pub fn all(cfg: &mut ServiceConfig<'_>) {
     crate::filings::kinds::routes(cfg);
     crate::filings::routes(cfg);
     crate::filings::notes::routes(cfg);
+    crate::filing_batches::routes(cfg);
+    crate::filing_streams::routes(cfg);
     crate::reviews::routes(cfg);
     crate::attachments::routes(cfg);
     crate::photo_verifications::routes(cfg);
@@ -42,6 +44,7 @@ pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::users::jobs::register(registry, app);
     crate::catalogue::jobs::register(registry, app);
     crate::filings::jobs::register(registry, app);
+    crate::filing_batches::register(registry, app);
     crate::attachments::register(registry, app);
     crate::photo_verifications::register(registry, app);
     crate::backdrop_shipments::register(registry, app);
@@ -49,6 +52,7 @@ pub fn register_jobs(registry: &mut Registry, app: &App) {
     crate::notifications::register(registry, app);
     crate::oversight::register(registry, app);
     crate::webhooks::register(registry, app);
+    crate::sandbox::register(registry, app);
 }
 
 /// Tags of the document, in the order that Swagger UI shows.

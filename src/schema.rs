@@ -246,6 +246,35 @@ diesel::table! {
 }
 
 diesel::table! {
+    filing_batch_rows (batch_id, number) {
+        batch_id -> Uuid,
+        number -> Int4,
+        state -> Text,
+        website_id -> Nullable<Uuid>,
+        external_reference -> Nullable<Text>,
+        request -> Nullable<Bytea>,
+        faults -> Int4,
+        filing_id -> Nullable<Uuid>,
+        result -> Nullable<Jsonb>,
+    }
+}
+
+diesel::table! {
+    filing_batches (id) {
+        id -> Uuid,
+        account_id -> Nullable<Uuid>,
+        partner_id -> Nullable<Uuid>,
+        created_by -> Uuid,
+        request_id -> Text,
+        address -> Nullable<Text>,
+        state -> Text,
+        row_count -> Int4,
+        created_at -> Timestamptz,
+        completed_at -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
     filing_events (id) {
         id -> Uuid,
         filing_id -> Uuid,
@@ -824,6 +853,11 @@ diesel::joinable!(bureau_unmatched_results -> users (resolved_by));
 diesel::joinable!(bureaus -> users (paused_by));
 diesel::joinable!(catalogue_rows -> users (changed_by));
 diesel::joinable!(contact_verifications -> users (user_id));
+diesel::joinable!(filing_batch_rows -> filing_batches (batch_id));
+diesel::joinable!(filing_batch_rows -> filings (filing_id));
+diesel::joinable!(filing_batches -> accounts (account_id));
+diesel::joinable!(filing_batches -> partners (partner_id));
+diesel::joinable!(filing_batches -> users (created_by));
 diesel::joinable!(filing_events -> accounts (account_id));
 diesel::joinable!(filing_events -> filings (filing_id));
 diesel::joinable!(filing_events -> users (actor_user_id));
@@ -901,6 +935,8 @@ diesel::allow_tables_to_appear_in_same_query!(
     catalogue_rows,
     channel_breakers,
     contact_verifications,
+    filing_batch_rows,
+    filing_batches,
     filing_events,
     filing_notes,
     filing_participants,

@@ -80,6 +80,8 @@ impl Caller {
 pub struct Allowed<O> {
     /// Who it is.
     pub caller: Caller,
+    /// When the token ends that they showed.
+    pub token_expires_at: DateTime<Utc>,
     operation: PhantomData<O>,
 }
 
@@ -97,7 +99,7 @@ impl<O: Permission> FromRequest for Allowed<O> {
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
         let req = req.clone();
         Box::pin(async move {
-            let caller = authenticate(&req).await?;
+            let (caller, token_expires_at) = authenticate(&req).await?;
             if !O::OPERATION.is_open_to(&caller.roles) {
                 return Err(ApiError::new(&codes::FORBIDDEN));
             }
@@ -106,12 +108,12 @@ impl<O: Permission> FromRequest for Allowed<O> {
                     ApiError::new(&codes::INSUFFICIENT_SCOPE).with("required_scope", O::OPERATION.scope)
                 );
             }
-            Ok(Self { caller, operation: PhantomData })
+            Ok(Self { caller, token_expires_at, operation: PhantomData })
         })
     }
 }
 
-async fn authenticate(req: &HttpRequest) -> ApiResult<Caller> {
+async fn authenticate(req: &HttpRequest) -> ApiResult<(Caller, DateTime<Utc>)> {
     let app =
         req.app_data::<web::Data<App>>().ok_or_else(|| ApiError::internal("no application data"))?.clone();
     let mut token = bearer(req).ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))?;
@@ -137,7 +139,7 @@ async fn authenticate(req: &HttpRequest) -> ApiResult<Caller> {
         return Err(ApiError::new(&codes::ADDRESS_NOT_ALLOWED));
     }
     let asked = claims.scope.as_deref();
-    Ok(Caller {
+    let caller = Caller {
         user_id: identity.user_id,
         session_id: claims.sid,
         account_id: identity.account_id,
@@ -147,7 +149,31 @@ async fn authenticate(req: &HttpRequest) -> ApiResult<Caller> {
         locale: Locale::of(req.headers()),
         address,
         request_id: crate::kernel::request_id::of(req),
-    })
+    };
+    Ok((caller, claims.expires_at()))
+}
+
+/// Whether a caller who was let in a while ago would be let in again: for work that goes on for long. The end of the token is
+/// not looked at.
+///
+/// # Errors
+/// When the database fails.
+pub fn is_still_allowed<O: Permission>(
+    conn: &mut PgConnection,
+    caller: &Caller,
+) -> diesel::QueryResult<bool> {
+    let Some(identity) = load_identity(conn, caller.session_id)? else { return Ok(false) };
+    let client = identity.client.as_ref();
+    let scopes = scopes(
+        caller.scopes.as_ref().map(|scopes| scopes.join(" ")).as_deref(),
+        client.map(|grant| grant.scopes.as_slice()),
+    );
+    Ok(identity.user_id == caller.user_id
+        && identity.account_id == caller.account_id
+        && client.map(|grant| grant.partner_id) == caller.partner_id
+        && client.is_none_or(|grant| grant.admits(caller.address))
+        && O::OPERATION.is_open_to(&identity.roles)
+        && O::OPERATION.is_within(scopes.as_deref()))
 }
 
 /// What is both in the token and granted now: a grant taken back works on tokens that were given before.
@@ -190,9 +216,16 @@ pub(super) fn load_identity(conn: &mut PgConnection, id: SessionId) -> diesel::Q
         .filter(users::disabled_at.is_null())
         .filter(accounts::disabled_at.is_null())
         .select((users::id, users::account_id, users::api_client_id, users::roles))
-        .first::<(UserId, Option<AccountId>, Option<ApiClientId>, Vec<Option<String>>)>(conn)
+        .first::<UserRow>(conn)
         .optional()?;
-    let Some((user_id, account_id, client_id, names)) = row else { return Ok(None) };
+    row.map_or(Ok(None), |row| identity(conn, row))
+}
+
+/// A user's id, account, client and stored roles.
+type UserRow = (UserId, Option<AccountId>, Option<ApiClientId>, Vec<Option<String>>);
+
+fn identity(conn: &mut PgConnection, row: UserRow) -> diesel::QueryResult<Option<Identity>> {
+    let (user_id, account_id, client_id, names) = row;
     let mut client = None;
     let roles = match (account_id, client_id) {
         (Some(_), _) => vec![Role::Applicant],
@@ -204,6 +237,43 @@ pub(super) fn load_identity(conn: &mut PgConnection, id: SessionId) -> diesel::Q
         (None, None) => names.into_iter().flatten().filter_map(|name| name.parse().ok()).collect(),
     };
     Ok(Some(Identity { user_id, account_id, client, roles }))
+}
+
+/// The user in whose name a job does what a request has ordered, if they still may: not disabled, client and partner not
+/// paused, the scope not taken back.
+///
+/// # Errors
+/// When the database fails.
+pub fn on_behalf<O: Permission>(
+    conn: &mut PgConnection,
+    user: UserId,
+    address: Option<IpAddr>,
+    request_id: &str,
+) -> diesel::QueryResult<Option<Caller>> {
+    let row = users::table
+        .left_join(accounts::table.on(users::account_id.eq(accounts::id.nullable())))
+        .filter(users::id.eq(user))
+        .filter(users::disabled_at.is_null())
+        .filter(accounts::disabled_at.is_null())
+        .select((users::id, users::account_id, users::api_client_id, users::roles))
+        .first::<UserRow>(conn)
+        .optional()?;
+    let Some(row) = row else { return Ok(None) };
+    let Some(identity) = identity(conn, row)? else { return Ok(None) };
+    let scopes = identity.client.as_ref().map(|grant| grant.scopes.clone());
+    let is_allowed = O::OPERATION.is_open_to(&identity.roles) && O::OPERATION.is_within(scopes.as_deref());
+    Ok(is_allowed.then(|| Caller {
+        user_id: identity.user_id,
+        // There is no session: the request may have ended long ago.
+        session_id: SessionId(uuid::Uuid::nil()),
+        account_id: identity.account_id,
+        partner_id: identity.client.as_ref().map(|grant| grant.partner_id),
+        scopes,
+        roles: identity.roles,
+        locale: Locale::ZhCn,
+        address,
+        request_id: request_id.to_owned(),
+    }))
 }
 
 /// Sessions verified a moment ago, so that a burst of requests costs one look-up.

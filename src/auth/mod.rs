@@ -22,7 +22,7 @@ mod throttle;
 mod tokens;
 mod verify;
 
-pub use caller::{Allowed, Caller, SessionCache};
+pub use caller::{Allowed, Caller, SessionCache, is_still_allowed, on_behalf};
 pub use oauth::DOCS_CLIENT;
 pub use one_time::{contact_code, password_reset_token, read_unsubscribe_token, unsubscribe_token};
 pub use passwords::{check_rule as check_password_rule, hash as hash_password, hash_blocking, unusable_hash};

@@ -157,6 +157,10 @@ operations! {
     ListFilingNotes "listFilingNotes" "notes:read" [Reviewer, BureauOperator];
     CreateFilingNote "createFilingNote" "notes:write" [Reviewer, BureauOperator];
     RevealFiling "revealFiling" "filings:reveal" [Applicant, Partner, Reviewer, BureauOperator];
+    StreamFilingEvents "streamFilingEvents" "filings:read" [Applicant, Partner];
+    CreateFilingBatch "createFilingBatch" "filings:write" [Applicant, Partner];
+    ListFilingBatches "listFilingBatches" "filings:read" [Applicant, Partner];
+    GetFilingBatch "getFilingBatch" "filings:read" [Applicant, Partner];
     // attachments
     CreateAttachment "createAttachment" "filings:write" [Applicant, Partner];
     ListAttachments "listAttachments" "filings:read" [Applicant, Partner, Reviewer, BureauOperator];

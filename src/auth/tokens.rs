@@ -28,6 +28,13 @@ pub struct Claims {
     exp: i64,
 }
 
+impl Claims {
+    /// When the token ends.
+    pub fn expires_at(&self) -> DateTime<Utc> {
+        DateTime::from_timestamp(self.exp, 0).unwrap_or(DateTime::<Utc>::MIN_UTC)
+    }
+}
+
 /// Signs and reads access tokens.
 pub struct TokenKeys {
     keys: Vec<(String, EncodingKey, DecodingKey)>,

@@ -227,10 +227,7 @@ pub async fn pack_backdrop_shipment(
     let id = id.0;
     let asked = Asked { caller: caller.caller, id, step: Step::Pack, event: None, deed: "backdrop.packed" };
     steps::take(&app, idem, if_match, asked, move |conn, now, filing, _| {
-        ensure_live(filing)?;
-        let changes =
-            Changes { state: Some(ShipmentState::Packed), packed_at: Some(now), ..Changes::default() };
-        Ok(Some(model::update(conn, now, id, changes)?))
+        pack(conn, now, filing, id).map(Some)
     })
     .await
 }
@@ -272,6 +269,65 @@ pub async fn ship_backdrop_shipment(
         cancel_if_ended(&app, id).await?;
     }
     outcome
+}
+
+/// A locked shipment is put into its parcel.
+pub(super) fn pack(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    filing: &filings::Filing,
+    id: ShipmentId,
+) -> ApiResult<Shipment> {
+    ensure_live(filing)?;
+    let changes = Changes { state: Some(ShipmentState::Packed), packed_at: Some(now), ..Changes::default() };
+    Ok(model::update(conn, now, id, changes)?)
+}
+
+/// A locked shipment arrives.
+pub(super) fn deliver(conn: &mut PgConnection, now: DateTime<Utc>, id: ShipmentId) -> ApiResult<Shipment> {
+    let changes = Changes {
+        state: Some(ShipmentState::Delivered),
+        delivered_at: Some(now),
+        tracker_status: Some(TrackerStatus::Delivered),
+        ..Changes::default()
+    };
+    Ok(model::update(conn, now, id, changes)?)
+}
+
+/// A locked shipment comes back, as this person found out.
+pub(super) fn take_back(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    (id, user): (ShipmentId, UserId),
+    reason: &str,
+    by_provider: bool,
+) -> ApiResult<Shipment> {
+    let code = model::return_code(by_provider);
+    note(conn, now, id, user, TrackerStatus::Returned, reason, Some(code))?;
+    let changes = Changes {
+        state: Some(ShipmentState::Returned),
+        closed_at: Some(now),
+        tracker_status: Some(TrackerStatus::Returned),
+        ..Changes::default()
+    };
+    Ok(model::update(conn, now, id, changes)?)
+}
+
+/// A locked shipment is lost, as this person found out.
+pub(super) fn lose(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    (id, user): (ShipmentId, UserId),
+    reason: &str,
+) -> ApiResult<Shipment> {
+    note(conn, now, id, user, TrackerStatus::Exception, reason, None)?;
+    let changes = Changes {
+        state: Some(ShipmentState::Lost),
+        closed_at: Some(now),
+        tracker_status: Some(TrackerStatus::Exception),
+        ..Changes::default()
+    };
+    Ok(model::update(conn, now, id, changes)?)
 }
 
 /// The courier takes a packed shipment, which is locked.
@@ -431,16 +487,7 @@ pub async fn mark_shipment_delivered(
         event: Some("backdrop.delivered"),
         deed: "backdrop.delivered",
     };
-    steps::take(&app, idem, if_match, asked, move |conn, now, _, _| {
-        let changes = Changes {
-            state: Some(ShipmentState::Delivered),
-            delivered_at: Some(now),
-            tracker_status: Some(TrackerStatus::Delivered),
-            ..Changes::default()
-        };
-        Ok(Some(model::update(conn, now, id, changes)?))
-    })
-    .await
+    steps::take(&app, idem, if_match, asked, move |conn, now, _, _| deliver(conn, now, id).map(Some)).await
 }
 
 /// Mark as returned
@@ -473,15 +520,8 @@ pub async fn mark_shipment_returned(
         deed: "backdrop.returned",
     };
     steps::take(&app, idem, if_match, asked, move |conn, now, _, _| {
-        let code = model::return_code(body.fault == Some(ReturnFault::Provider));
-        note(conn, now, id, user, TrackerStatus::Returned, &body.reason, Some(code))?;
-        let changes = Changes {
-            state: Some(ShipmentState::Returned),
-            closed_at: Some(now),
-            tracker_status: Some(TrackerStatus::Returned),
-            ..Changes::default()
-        };
-        Ok(Some(model::update(conn, now, id, changes)?))
+        let by_provider = body.fault == Some(ReturnFault::Provider);
+        take_back(conn, now, (id, user), &body.reason, by_provider).map(Some)
     })
     .await
 }
@@ -515,14 +555,7 @@ pub async fn report_shipment_lost(
         deed: "backdrop.lost",
     };
     steps::take(&app, idem, if_match, asked, move |conn, now, _, _| {
-        note(conn, now, id, user, TrackerStatus::Exception, &body.reason, None)?;
-        let changes = Changes {
-            state: Some(ShipmentState::Lost),
-            closed_at: Some(now),
-            tracker_status: Some(TrackerStatus::Exception),
-            ..Changes::default()
-        };
-        Ok(Some(model::update(conn, now, id, changes)?))
+        lose(conn, now, (id, user), &body.reason).map(Some)
     })
     .await
 }

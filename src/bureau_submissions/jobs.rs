@@ -96,31 +96,42 @@ async fn simulate(app: App, payload: Value) -> anyhow::Result<()> {
         return Ok(());
     }
     if filing.status == Status::SmsVerification {
-        let (state, wrong_attempts) = match bureau.sms(content.remark.as_deref().unwrap_or_default()) {
-            SmsOutcome::Wait => return Ok(()),
-            SmsOutcome::Confirmed => (SmsState::Confirmed, 0),
-            SmsOutcome::Failed => (SmsState::Failed, super::rules::WRONG_TRIES),
-        };
+        let remark = content.remark.unwrap_or_default();
+        let reports: Vec<(SmsReport, bool)> = phones
+            .iter()
+            .filter(|phone| phone.state == SmsState::Pending)
+            .filter_map(|phone| {
+                let (state, wrong_attempts) = match bureau.sms(&remark, phone.mobile.expose()) {
+                    SmsOutcome::Wait => return None,
+                    SmsOutcome::Confirmed => (SmsState::Confirmed, 0),
+                    SmsOutcome::Failed => (SmsState::Failed, super::rules::WRONG_TRIES),
+                };
+                Some((SmsReport { role: phone.role, state, wrong_attempts }, state == SmsState::Failed))
+            })
+            .collect();
         let delay = Some(bureau.delay());
         app.db
             .transaction(move |conn| {
-                for phone in phones.iter().filter(|phone| phone.state == SmsState::Pending) {
-                    let report = SmsReport { role: phone.role, state, wrong_attempts };
+                for (report, is_last) in reports {
                     apply::report_sms(conn, &Ctx::system(now), id, report)?;
-                    if state == SmsState::Failed {
+                    if is_last {
                         break;
                     }
                 }
-                apply::enqueue_simulation(conn, now, id, delay)
+                // A phone that is left waits for an operator or for the end of the 24 hours.
+                let is_waiting = filings::model::find(conn, filing.id)?.status == Status::SmsVerification;
+                if is_waiting { Ok(()) } else { apply::enqueue_simulation(conn, now, id, delay) }
             })
             .await?;
         app.waker.wake();
         return Ok(());
     }
     let reference = submission.external_reference.unwrap_or_default();
-    let name = content.name.unwrap_or_default();
-    let verdict = bureau.decide(&filing.order_no, &icp_number, &reference, &name);
-    Ok(record(&app, id, verdict).await?)
+    let (name, remark) = (content.name.unwrap_or_default(), content.remark.unwrap_or_default());
+    match bureau.decide(&filing.order_no, &icp_number, &reference, (&name, &remark)) {
+        Some(verdict) => Ok(record(&app, id, verdict).await?),
+        None => Ok(()),
+    }
 }
 
 /// In a lane everybody waits for one: makes sure that this one moves.

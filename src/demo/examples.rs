@@ -28,6 +28,7 @@ pub static EXAMPLES: &[Example] = &[
     example("listFilingRequirements", "demo-applicant", ids::filing(1)),
     example("listFilingRevisions", "demo-applicant", ids::filing(1)),
     example("listFilingEvents", "demo-applicant", ids::filing(1)),
+    example("streamFilingEvents", "demo-applicant", ids::filing(1)),
     example("revealFiling", "demo-applicant", ids::filing(1)),
     example("createAttachment", "demo-applicant", ids::filing(1)),
     example("listAttachments", "demo-applicant", ids::filing(1)),
@@ -78,6 +79,7 @@ pub static EXAMPLES: &[Example] = &[
     example("decideBureauSubmission", "demo-bureau", ids::submission(26)),
     example("getBureauFiledStatus", "demo-bureau", ids::submission(24)),
     example("resolveBureauResult", "demo-bureau", ids::bureau_result(1)),
+    example("getFilingBatch", "demo-applicant", ids::filing_batch(1)),
     example("createFiling", "demo-applicant-2", ids::website(2)),
     // Not of a user whom other examples need.
     example("changePassword", "demo-applicant-12", ids::user(1)),

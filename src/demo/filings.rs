@@ -15,6 +15,7 @@ use crate::backdrop_shipments::ShipmentState;
 use crate::bureau_submissions::SubmissionState;
 use crate::catalogue::{self, TermsKind};
 use crate::error::ApiError;
+use crate::filing_batches::{self, NewBatch, NewRow};
 use crate::filings::rejections::{NewItem, RejectionSource, TargetKind};
 use crate::filings::{self, Acceptance, Action, Ctx, Filing, Input, Side};
 use crate::kernel::i18n::Locale;
@@ -52,6 +53,7 @@ pub(super) fn load(conn: &mut PgConnection, now: DateTime<Utc>, files: &Files) -
         story.tell().with_context(|| format!("the demo filing {number}"))?;
     }
     unmatched_result(conn, now)?;
+    batch(conn, now)?;
     // New filings are counted from 101, so that they cannot be taken for the demo's.
     diesel::sql_query("SELECT setval('filing_order_no_seq', 100)").execute(conn)?;
     // Nobody is told of what happened before the program started, and the simulated bureau leaves the demo as it stands.
@@ -63,6 +65,26 @@ pub(super) fn load(conn: &mut PgConnection, now: DateTime<Utc>, files: &Files) -
     ])))
     .execute(conn)?;
     Ok(())
+}
+
+/// A batch of the first customer with two rows, both refused: the subject of one has a live filing, the other website does not
+/// exist. (A batch that makes a filing would take the customer's only subject.)
+fn batch(conn: &mut PgConnection, now: DateTime<Utc>) -> anyhow::Result<()> {
+    let row = |website: u128| {
+        let (website, reference) = (WebsiteId(ids::website(website)), format!("ORDER-2026-{website:04}"));
+        let request =
+            json!({ "kind": "website_change", "website_id": website, "external_reference": reference });
+        NewRow {
+            website_id: Some(website),
+            external_reference: Some(reference),
+            work: Ok(Sensitive::new(request.to_string())),
+        }
+    };
+    let caller = person(1, Side::Owner);
+    prepare("FilingBatchId", ids::filing_batch(1));
+    let new = NewBatch { caller: &caller, rows: vec![row(1), row(999)] };
+    let batch = filing_batches::insert(conn, now, new)?;
+    filing_batches::make_all(conn, now, &batch).map_err(plain)
 }
 
 /// As if the ministry's interface had sent a result of somebody else's order.
@@ -84,6 +106,26 @@ fn unmatched_result(conn: &mut PgConnection, now: DateTime<Utc>) -> QueryResult<
         ))
         .execute(conn)?;
     Ok(())
+}
+
+/// Who acts on a side of the n-th filing.
+fn person(number: u128, side: Side) -> Caller {
+    let (user, role) = match side {
+        Side::Reviewer => (ids::user(REVIEWER), Role::Reviewer),
+        Side::Operator | Side::System => (ids::user(OPERATOR), Role::BureauOperator),
+        Side::Owner => (people::applicant(number), Role::Applicant),
+    };
+    Caller {
+        user_id: UserId(user),
+        session_id: SessionId(ids::session(1)),
+        account_id: (side == Side::Owner).then(|| AccountId(ids::account(number))),
+        partner_id: None,
+        scopes: None,
+        roles: vec![role],
+        locale: Locale::ZhCn,
+        address: None,
+        request_id: "demo".to_owned(),
+    }
 }
 
 impl Story<'_> {
@@ -147,22 +189,7 @@ impl Story<'_> {
     }
 
     fn person(&self, side: Side) -> Caller {
-        let (user, role) = match side {
-            Side::Reviewer => (ids::user(REVIEWER), Role::Reviewer),
-            Side::Operator | Side::System => (ids::user(OPERATOR), Role::BureauOperator),
-            Side::Owner => (people::applicant(self.number), Role::Applicant),
-        };
-        Caller {
-            user_id: UserId(user),
-            session_id: SessionId(ids::session(1)),
-            account_id: (side == Side::Owner).then(|| AccountId(ids::account(self.number))),
-            partner_id: None,
-            scopes: None,
-            roles: vec![role],
-            locale: Locale::ZhCn,
-            address: None,
-            request_id: "demo".to_owned(),
-        }
+        person(self.number, side)
     }
 
     fn act(

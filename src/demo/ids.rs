@@ -74,6 +74,8 @@ kinds! {
     webhook_delivery = 30;
     /// Results of bureaus that could not be applied.
     bureau_result = 31;
+    /// Batches of filings.
+    filing_batch = 32;
 }
 
 #[cfg(test)]

@@ -506,7 +506,7 @@ pub fn accepted_terms((revision, terms, consent): model::AcceptedRevision) -> Ac
 }
 
 /// A row of the timeline.
-#[derive(Debug, Queryable, Selectable)]
+#[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = filing_events)]
 pub struct EventRow {
     /// Id.

@@ -27,7 +27,7 @@ pub(crate) mod sample;
 
 pub use access::{ensure_separate, may_open_files, owned, visible};
 pub use act::{Ctx, Input, act, deadline, ensure_allowed, facts, lock, touch};
-pub use api::{routes, start_website_change};
+pub use api::{CheckResult, NewFiling, routes, start_edited, start_website_change};
 pub use events::{last_at as last_event_at, record as record_event};
 pub use model::{Filing, overdue};
 pub use submission::Acceptance;

@@ -110,6 +110,8 @@ id_types! {
     ContentId;
     /// 备案订单: one request to change filed data.
     FilingId;
+    /// Many filings ordered in one request.
+    FilingBatchId;
     /// What one submission of a filing contained.
     RevisionId;
     /// An uploaded material.

@@ -22,11 +22,14 @@ use crate::error::{ApiError, FieldError, Place};
 use crate::error_codes as codes;
 use crate::kernel::i18n::Bilingual;
 use crate::kernel::parameter_limits::{ParameterLimits, Part};
+use crate::kernel::pii::Clear;
 
 /// Largest JSON body, in bytes.
 pub const MAX_BODY_BYTES: usize = 256 * 1024;
 /// Largest body of an import, in bytes.
 pub const MAX_IMPORT_BYTES: usize = 16 * 1024 * 1024;
+/// Largest body of a batch of filings, in bytes: a hundred rows of 10 KiB.
+pub const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
 /// Validators of request bodies, compiled from the OpenAPI document when first needed.
 pub struct BodySchemas {
@@ -110,53 +113,125 @@ impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for Json<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let req = req.clone();
-        let limit = if req.path() == "/v1/imports" { MAX_IMPORT_BYTES } else { MAX_BODY_BYTES };
-        let bytes = web::Payload::from_request(&req, payload);
+        let reading = read(req, payload);
         Box::pin(async move {
-            let payload = bytes.await.map_err(ApiError::internal)?;
-            let media_type = req
-                .headers()
-                .get(header::CONTENT_TYPE)
-                .and_then(|value| value.to_str().ok())
-                .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
-            let is_json = media_type.is_some_and(|value| {
-                value == "application/json" || value.starts_with("application/") && value.ends_with("+json")
-            });
-            if !is_json {
-                return Err(ApiError::new(&codes::UNSUPPORTED_MEDIA_TYPE));
-            }
-            let body = match payload.to_bytes_limited(limit).await {
-                Ok(Ok(body)) => body,
-                Ok(Err(error)) => {
-                    return Err(ApiError::new(&codes::MALFORMED_JSON)
-                        .detail("请求正文未能完整读取。", format!("The body could not be read: {error}.")));
-                }
-                Err(_) => {
-                    return Err(ApiError::new(&codes::BODY_TOO_LARGE).detail(
-                        format!("请求正文上限为 {limit} 字节。"),
-                        format!("The limit is {limit} bytes."),
-                    ));
-                }
-            };
-            req.extensions_mut().insert(BodyHash(Sha256::digest(&body).to_vec()));
-            let value: Value = serde_json::from_slice(&body).map_err(|error| {
-                let (line, column) = (error.line(), error.column());
-                ApiError::new(&codes::MALFORMED_JSON).detail(
-                    format!("第 {line} 行第 {column} 列不是有效的 JSON。"),
-                    format!("Not valid JSON at line {line}, column {column}."),
-                )
-            })?;
-            if has_nul(&value) {
-                return Err(ApiError::new(&codes::MALFORMED_JSON)
-                    .detail("文本中不能包含 U+0000。", "Texts must not contain U+0000."));
-            }
-            let schemas = req
-                .app_data::<web::Data<BodySchemas>>()
-                .ok_or_else(|| ApiError::internal("body schemas are not installed"))?;
-            validate::<T>(schemas, &value)?;
+            let (value, schemas) = reading.await?;
+            validate::<T>(&schemas, &value)?;
             from_value(value).map(Self)
         })
+    }
+}
+
+/// A body of many rows in the member `MEMBER`.
+pub trait Rows: ToSchema + 'static {
+    /// What a row is.
+    type Row: DeserializeOwned;
+    /// Name of the member.
+    const MEMBER: &'static str;
+}
+
+/// A JSON request body of many rows. Faults inside a row are the row's own, so that the others can be worked on; all others,
+/// such as too many rows, refuse the request.
+pub struct JsonRows<T: Rows>(pub Vec<RowInput<T::Row>>);
+
+/// A row as it came.
+pub struct RowInput<R> {
+    /// Its JSON; wiped when dropped.
+    pub(crate) raw: Clear,
+    /// What it says, or every fault of it with pointers from the root of the body.
+    pub parsed: Result<R, ApiError>,
+}
+
+impl<T: Rows> FromRequest for JsonRows<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(req: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let reading = read(req, payload);
+        Box::pin(async move {
+            let (mut value, schemas) = reading.await?;
+            let faults = faults::<T>(&schemas, &value)?;
+            let count = value[T::MEMBER].as_array().map_or(0, Vec::len);
+            let mut of_rows: Vec<Vec<FieldError>> = (0..count).map(|_| Vec::new()).collect();
+            let mut of_request = Vec::new();
+            for fault in faults {
+                let row = fault.item_of(T::MEMBER).filter(|number| *number < count);
+                row.map_or(&mut of_request, |number| &mut of_rows[number]).push(fault);
+            }
+            if !of_request.is_empty() {
+                of_request.extend(of_rows.into_iter().flatten());
+                return Err(ApiError::invalid(of_request));
+            }
+            let rows = value[T::MEMBER].as_array_mut().map(std::mem::take).unwrap_or_default();
+            let read = |(number, (raw, faults)): (usize, (Value, Vec<FieldError>))| {
+                let parsed = if faults.is_empty() {
+                    from_value(raw.clone())
+                        .map_err(|error: ApiError| error.under(&format!("/{}/{number}", T::MEMBER)))
+                } else {
+                    Err(ApiError::invalid(faults))
+                };
+                RowInput { raw: Clear::from_value(raw), parsed }
+            };
+            Ok(Self(rows.into_iter().zip(of_rows).enumerate().map(read).collect()))
+        })
+    }
+}
+
+/// Reads a body to its end and parses it. What it says is not judged yet.
+fn read(
+    req: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<(Value, web::Data<BodySchemas>), ApiError>> + use<> {
+    let req = req.clone();
+    let limit = match req.path() {
+        "/v1/imports" => MAX_IMPORT_BYTES,
+        "/v1/filing-batches" => MAX_BATCH_BYTES,
+        _ => MAX_BODY_BYTES,
+    };
+    let bytes = web::Payload::from_request(&req, payload);
+    async move {
+        let payload = bytes.await.map_err(ApiError::internal)?;
+        let media_type = req
+            .headers()
+            .get(header::CONTENT_TYPE)
+            .and_then(|value| value.to_str().ok())
+            .map(|value| value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase());
+        let is_json = media_type.is_some_and(|value| {
+            value == "application/json" || value.starts_with("application/") && value.ends_with("+json")
+        });
+        if !is_json {
+            return Err(ApiError::new(&codes::UNSUPPORTED_MEDIA_TYPE));
+        }
+        let body = match payload.to_bytes_limited(limit).await {
+            Ok(Ok(body)) => body,
+            Ok(Err(error)) => {
+                return Err(ApiError::new(&codes::MALFORMED_JSON)
+                    .detail("请求正文未能完整读取。", format!("The body could not be read: {error}.")));
+            }
+            Err(_) => {
+                return Err(ApiError::new(&codes::BODY_TOO_LARGE).detail(
+                    format!("请求正文上限为 {limit} 字节。"),
+                    format!("The limit is {limit} bytes."),
+                ));
+            }
+        };
+        req.extensions_mut().insert(BodyHash(Sha256::digest(&body).to_vec()));
+        let value: Value = serde_json::from_slice(&body).map_err(|error| {
+            let (line, column) = (error.line(), error.column());
+            ApiError::new(&codes::MALFORMED_JSON).detail(
+                format!("第 {line} 行第 {column} 列不是有效的 JSON。"),
+                format!("Not valid JSON at line {line}, column {column}."),
+            )
+        })?;
+        if has_nul(&value) {
+            return Err(ApiError::new(&codes::MALFORMED_JSON)
+                .detail("文本中不能包含 U+0000。", "Texts must not contain U+0000."));
+        }
+        let schemas = req
+            .app_data::<web::Data<BodySchemas>>()
+            .ok_or_else(|| ApiError::internal("body schemas are not installed"))?
+            .clone();
+        Ok((value, schemas))
     }
 }
 
@@ -171,14 +246,19 @@ fn has_nul(value: &Value) -> bool {
     }
 }
 
-/// Every fault of `value` against the published schema of `T`.
 fn validate<T: ToSchema + 'static>(schemas: &BodySchemas, value: &Value) -> Result<(), ApiError> {
+    let errors = faults::<T>(schemas, value)?;
+    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(errors)) }
+}
+
+/// Every fault of `value` against the published schema of `T`.
+fn faults<T: ToSchema + 'static>(schemas: &BodySchemas, value: &Value) -> Result<Vec<FieldError>, ApiError> {
     let validator = schemas.validator::<T>()?;
     let mut errors = Vec::new();
     for error in validator.iter_errors(value) {
         describe(&error, &mut errors);
     }
-    if errors.is_empty() { Ok(()) } else { Err(ApiError::invalid(errors)) }
+    Ok(errors)
 }
 
 fn describe(error: &ValidationError<'_>, into: &mut Vec<FieldError>) {

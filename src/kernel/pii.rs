@@ -53,6 +53,8 @@ pub enum Address {}
 pub enum PersonName {}
 /// Secret that signs webhooks: not personal, and sealed all the same; shows nothing but `whsec_***`.
 pub enum WebhookSecret {}
+/// A request that waits for its job, as JSON: shows nothing.
+pub enum StoredRequest {}
 
 impl Kind for CertificateNumber {
     const NAME: &'static str = "certificate_number";
@@ -120,6 +122,16 @@ impl Kind for WebhookSecret {
     }
     fn mask(_: &str) -> String {
         "whsec_***".into()
+    }
+}
+
+impl Kind for StoredRequest {
+    const NAME: &'static str = "stored_request";
+    fn normalise(clear: &str) -> Zeroizing<String> {
+        Zeroizing::new(clear.to_owned())
+    }
+    fn mask(_: &str) -> String {
+        "***".into()
     }
 }
 

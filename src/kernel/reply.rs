@@ -15,13 +15,14 @@ pub struct Reply {
     etag: Option<String>,
     body: Option<String>,
     next_cursor: Option<String>,
+    retry_after_seconds: Option<u64>,
     replayed: bool,
 }
 
 impl Reply {
     fn with_body(status: u16, body: &impl Serialize) -> ApiResult<Self> {
         let body = serde_json::to_string(body).map_err(ApiError::internal)?;
-        Ok(Self { status, location: None, etag: None, body: Some(body), next_cursor: None, replayed: false })
+        Ok(Self { status, body: Some(body), ..Self::no_content() })
     }
 
     /// 200 with a body.
@@ -50,9 +51,31 @@ impl Reply {
         Self::with_body(202, body)
     }
 
+    /// 202 with `Location` and a body: what was stored is there to be looked at while a job works on it.
+    ///
+    /// # Errors
+    /// When the body cannot be serialised.
+    pub fn accepted_at(location: impl Into<String>, body: &impl Serialize) -> ApiResult<Self> {
+        Ok(Self { location: Some(location.into()), ..Self::with_body(202, body)? })
+    }
+
+    /// Adds `Retry-After`: when it is worth looking again.
+    pub fn look_again_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
     /// 204.
     pub fn no_content() -> Self {
-        Self { status: 204, location: None, etag: None, body: None, next_cursor: None, replayed: false }
+        Self {
+            status: 204,
+            location: None,
+            etag: None,
+            body: None,
+            next_cursor: None,
+            retry_after_seconds: None,
+            replayed: false,
+        }
     }
 
     /// Adds the ETag.
@@ -86,7 +109,9 @@ impl Reply {
     }
 
     pub(super) fn parts(&self) -> (u16, Value, String) {
-        let headers = serde_json::json!({ "location": self.location, "etag": self.etag });
+        let headers = serde_json::json!({
+            "location": self.location, "etag": self.etag, "retry_after": self.retry_after_seconds,
+        });
         (self.status, headers, self.body.clone().unwrap_or_default())
     }
 
@@ -98,6 +123,7 @@ impl Reply {
             etag: text("etag"),
             body: (!body.is_empty()).then_some(body),
             next_cursor: None,
+            retry_after_seconds: headers["retry_after"].as_u64(),
             replayed: true,
         }
     }
@@ -128,6 +154,9 @@ impl Responder for Reply {
             let pairs = form_urlencoded::parse(req.query_string().as_bytes());
             query.extend_pairs(pairs.filter(|(name, _)| name != "cursor")).append_pair("cursor", cursor);
             reply.insert_header((header::LINK, format!("<{}?{}>; rel=\"next\"", req.path(), query.finish())));
+        }
+        if let Some(seconds) = self.retry_after_seconds {
+            reply.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         if self.replayed {
             reply.insert_header(("Idempotency-Replayed", "true"));

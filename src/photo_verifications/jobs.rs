@@ -16,6 +16,7 @@ use crate::external::uploads;
 use crate::kernel::clock::shanghai_date;
 use crate::kernel::ids::PhotoVerificationId;
 use crate::kernel::jobs::Registry;
+use crate::sandbox::{self, PhotoWord};
 use crate::{catalogue, filings};
 
 /// Kind of the job that checks one photo.
@@ -63,10 +64,29 @@ async fn check(app: App, payload: Value) -> anyhow::Result<()> {
         }
         Err(error) => return Err(error),
     };
+    let result = match sandbox::photo_word(&app, row.filing_id).await? {
+        Some(word) => steered(result, word),
+        None => result,
+    };
     let now = app.clock.now();
     app.db.transaction(move |conn| conclude(conn, now, id, &result)).await?;
     app.waker.wake();
     Ok(())
+}
+
+/// What a word in the filing makes of the findings, in the sandbox. A file that is no picture stays one.
+fn steered(mut result: Checked, word: PhotoWord) -> Checked {
+    match word {
+        PhotoWord::Pass => result.findings.retain(|finding| finding.code == precheck::UNREADABLE),
+        PhotoWord::Fail => result.findings.push(Finding {
+            code: precheck::NO_FACE.to_owned(),
+            severity: precheck::Severity::Block,
+            measured: None,
+            limit: None,
+            region: None,
+        }),
+    }
+    result
 }
 
 fn has_waited_enough(row: &PhotoRow, now: DateTime<Utc>) -> bool {

@@ -8,7 +8,7 @@ mod model;
 mod next_actions;
 mod rules;
 
-pub use api::routes;
+pub use api::{claim_and_decide, routes};
 pub use model::{NewTask, cancel_open, open_task};
 
 crate::text_enum! {

@@ -13,7 +13,8 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// Runs HTTP servers (none is fine, for a process that has only background work) on this thread until SIGINT or SIGTERM, then lets requests in flight end (each server
 /// has its own time limit for that). `start` makes the servers inside the runtime; `is_healthy` is asked
-/// now and then and gives a reason to stop.
+/// now and then and gives a reason to stop; `end_streams` is called before the servers stop, for replies that end only when
+/// told.
 ///
 /// # Errors
 /// When a server does not start, or the ground or a part of the caller's failed.
@@ -21,6 +22,7 @@ pub fn serve_until_stopped(
     ground: &mut Ground,
     start: impl FnOnce() -> anyhow::Result<Vec<Server>>,
     is_healthy: impl Fn() -> Result<(), String>,
+    end_streams: impl FnOnce(),
 ) -> anyhow::Result<()> {
     actix_web::rt::System::new().block_on(async move {
         let mut signals = Signals::new()?;
@@ -43,6 +45,7 @@ pub fn serve_until_stopped(
                 break Some("an HTTP server ended by itself".to_owned());
             }
         };
+        end_streams();
         let stop = async {
             for handle in &handles {
                 handle.stop(true).await;

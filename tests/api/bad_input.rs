@@ -10,9 +10,24 @@ use crate::document::operations;
 use crate::limits::{Step, pointer};
 use crate::support::{Client, Response, TestApp};
 
-/// Largest body in bytes, by the document's words: 256 KiB, an import 16 MiB.
+/// Largest body in bytes, by the document's words: 256 KiB, a batch of filings 1 MiB, an import 16 MiB.
 fn max_body(path: &str) -> usize {
-    if path == "/v1/imports" { 16 * 1024 * 1024 } else { 256 * 1024 }
+    match path {
+        "/v1/imports" => 16 * 1024 * 1024,
+        "/v1/filing-batches" => 1024 * 1024,
+        _ => 256 * 1024,
+    }
+}
+
+/// Faults of a request, and of the first row of one whose rows fail alone.
+fn faults_of(reply: &Response) -> Vec<String> {
+    if reply.status != 202 {
+        return if reply.body.is_empty() { Vec::new() } else { reply.faults() };
+    }
+    let errors = reply.at("/rows/0/problem/errors");
+    let fault =
+        |error: &Value| format!("{} {}", error["pointer"].as_str().unwrap(), error["code"].as_str().unwrap());
+    errors.as_array().into_iter().flatten().map(fault).collect()
 }
 
 /// A demo user for each role that has one.

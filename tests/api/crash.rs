@@ -236,7 +236,11 @@ fn a_job_whose_server_was_killed_after_the_commit_runs_once_after_the_next_start
     assert_eq!(items.len(), 1, "{items:?}");
     assert_eq!(items[0]["event_type"], "filing.created");
     assert_eq!(site.fan_outs(&event), [job("done", 1)], "it ran once");
+    // A live stream does not hold up the stop.
+    let stream = applicant.follow(&format!("/v1/filings/{filing}/stream"));
+    stream.expect("stream.opened");
     server.stop();
+    assert_eq!(stream.expect("stream.end").data["reason"], "shutdown");
     // And not again.
     let server = site.start("inline");
     assert_eq!(told(&server.log_in("demo-applicant"), &filing).len(), 1);

@@ -206,13 +206,17 @@ fn to_a_partner_what_belongs_to_other_peoples_customers_does_not_exist() {
 
 #[test]
 fn a_partner_executes_every_example_of_an_owner_for_its_own_customers() {
-    use beian::schema::{accounts, filings};
+    use beian::schema::{accounts, filing_batches, filings};
     let (mut app, all, document) = demo();
     app.may_leave_jobs();
     // All customers become the partner's.
     let partner = demo::ids::partner(1);
     diesel::update(accounts::table).set(accounts::partner_id.eq(partner)).execute(&mut app.conn()).unwrap();
     diesel::update(filings::table).set(filings::partner_id.eq(partner)).execute(&mut app.conn()).unwrap();
+    diesel::update(filing_batches::table)
+        .set(filing_batches::partner_id.eq(partner))
+        .execute(&mut app.conn())
+        .unwrap();
     let mut faults = Vec::new();
     for example in owner_examples() {
         let request = Request::of(example.operation_id, &all, &document);
@@ -225,6 +229,8 @@ fn a_partner_executes_every_example_of_an_owner_for_its_own_customers() {
         "getMe",
         "getOverview",
         "listFilings",
+        "createFilingBatch",
+        "listFilingBatches",
         "listWebsites",
         "getSubject",
         "getWebsite",

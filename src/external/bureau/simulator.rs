@@ -10,6 +10,10 @@
 //! | remark | `sim:lost-package` | the first attempt gets no reply and the record does not know it: sent again |
 //! | remark | `sim:sms-wait` | the SMS verification is left to an operator |
 //! | remark | `sim:sms-fail` | the SMS verification fails with the sixth wrong try |
+//! | mobile | `19900000000` | the SMS never arrives: the verification ends after 24 hours, or by an operator |
+//! | mobile | `19900000001` | the SMS verification of this phone fails with the sixth wrong try |
+//! | remark | `sim:bureau-reject:1041` | refused with this result code, four digits; `1001` is not taken |
+//! | remark | `sim:bureau-wait` | the decision is left to an operator |
 //!
 //! Its memory is lost with the process, as if the bureau had never seen the package.
 
@@ -25,6 +29,17 @@ use super::{BureauGateway, FiledStatus, Known, Package, Receipt, Sent, Silence, 
 const SECONDS: i64 = 5;
 /// Every reference that it gives begins so.
 pub const REFERENCE_PREFIX: &str = "SIM-";
+
+/// Mobile that no SMS of the simulated bureau reaches.
+const SILENT_MOBILE: &str = "19900000000";
+/// Mobile at which somebody types wrong codes.
+const FAILING_MOBILE: &str = "19900000001";
+
+/// The result code that a remark asks for.
+fn refusal_code(remark: &str) -> Option<&str> {
+    let code = remark.split_once("sim:bureau-reject:")?.1.get(..4)?;
+    (code != "1001" && code.bytes().all(|byte| byte.is_ascii_digit())).then_some(code)
+}
 
 /// What the simulated bureau remembers of an order.
 #[derive(Clone)]
@@ -56,29 +71,46 @@ impl Simulator {
         Duration::seconds(SECONDS)
     }
 
-    /// What it does about the SMS verification of a filing with this remark.
-    pub fn sms(&self, remark: &str) -> SmsOutcome {
-        if remark.contains("sim:sms-wait") {
+    /// What it does about the SMS verification of a phone of a filing with this remark.
+    pub fn sms(&self, remark: &str, mobile: &str) -> SmsOutcome {
+        if remark.contains("sim:sms-wait") || mobile == SILENT_MOBILE {
             SmsOutcome::Wait
-        } else if remark.contains("sim:sms-fail") {
+        } else if remark.contains("sim:sms-fail") || mobile == FAILING_MOBILE {
             SmsOutcome::Failed
         } else {
             SmsOutcome::Confirmed
         }
     }
 
-    /// Its decision. `reference` is the one of its receipt.
-    pub fn decide(&self, order_no: &str, icp_number: &str, reference: &str, website_name: &str) -> Verdict {
-        let is_approved = !website_name.contains("驳回");
-        Verdict {
+    /// Its decision; none when it leaves it to an operator. `reference` is the one of its receipt.
+    pub fn decide(
+        &self,
+        order_no: &str,
+        icp_number: &str,
+        reference: &str,
+        (website_name, remark): (&str, &str),
+    ) -> Option<Verdict> {
+        if remark.contains("sim:bureau-wait") {
+            return None;
+        }
+        let refusal = match refusal_code(remark) {
+            Some(code) => Some((code.to_owned(), "备案信息不符合要求（模拟管局）".to_owned())),
+            None => website_name
+                .contains("驳回")
+                .then(|| ("1020".to_owned(), "网站名称不符合要求（模拟管局）".to_owned())),
+        };
+        let is_approved = refusal.is_none();
+        let (result_code, result_text) =
+            refusal.map_or_else(|| ("1001".to_owned(), None), |(code, text)| (code, Some(text)));
+        Some(Verdict {
             external_reference: format!("{reference}-D"),
             data_sequence: None,
             order_no: order_no.to_owned(),
             icp_number: icp_number.to_owned(),
             is_approved,
-            result_code: if is_approved { "1001" } else { "1020" }.to_owned(),
-            result_text: (!is_approved).then(|| "网站名称不符合要求（模拟管局）".to_owned()),
-        }
+            result_code,
+            result_text,
+        })
     }
 
     fn remember(&self, order_no: &str, memory: Memory) {
@@ -190,9 +222,26 @@ mod tests {
 
     #[test]
     fn a_name_with_the_word_is_refused_with_a_code_that_points_at_it() {
-        let verdict =
-            Simulator::default().decide("BA-2026-000001", "京ICP备12345678号-1", "SIM-1", "请驳回网站");
-        assert_eq!((verdict.is_approved, verdict.result_code.as_str()), (false, "1020"));
-        assert!(Simulator::default().decide("a", "b", "SIM-1", "云上花店").is_approved);
+        let decide = |name: &str, remark: &str| {
+            Simulator::default().decide("BA-2026-000001", "京ICP备12345678号-1", "SIM-1", (name, remark))
+        };
+        let code = |name: &str, remark: &str| decide(name, remark).map(|verdict| verdict.result_code);
+        assert_eq!(code("请驳回网站", "").as_deref(), Some("1020"));
+        assert!(decide("请驳回网站", "").is_some_and(|verdict| !verdict.is_approved));
+        assert!(decide("云上花店", "").is_some_and(|verdict| verdict.is_approved));
+        assert_eq!(code("云上花店", "更名 sim:bureau-reject:1041").as_deref(), Some("1041"));
+        for approved in ["sim:bureau-reject:1001", "sim:bureau-reject:10", "sim:bureau-reject:审核不过"] {
+            assert_eq!(code("云上花店", approved).as_deref(), Some("1001"), "{approved}");
+        }
+        assert_eq!(decide("云上花店", "sim:bureau-wait"), None);
+    }
+
+    #[test]
+    fn two_mobiles_steer_the_sms_verification() {
+        let bureau = Simulator::default();
+        assert_eq!(bureau.sms("", "13800138000"), SmsOutcome::Confirmed);
+        assert_eq!(bureau.sms("", SILENT_MOBILE), SmsOutcome::Wait);
+        assert_eq!(bureau.sms("", FAILING_MOBILE), SmsOutcome::Failed);
+        assert_eq!(bureau.sms("sim:sms-wait", "13800138000"), SmsOutcome::Wait);
     }
 }

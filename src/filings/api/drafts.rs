@@ -13,6 +13,7 @@ use crate::auth::{Allowed, Caller, op};
 use crate::error::{ApiError, ApiResult, FieldError, Place, violated_constraint};
 use crate::error_codes as codes;
 use crate::filings::body::{self, FilingBody};
+use crate::filings::check::Report;
 use crate::filings::model::{self, Filing};
 use crate::filings::rules::{Finding, Severity};
 use crate::filings::workflow::{Action, Side, Status};
@@ -108,6 +109,19 @@ pub struct FindingBody {
     pub source: String,
 }
 
+impl CheckResult {
+    /// What a check of a filing found, in a language.
+    pub fn of(report: &Report, filing: &Filing, locale: Locale) -> Self {
+        let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
+        Self {
+            can_submit: report.passes() && filing.status.is_editable(),
+            error_count: errors,
+            warning_count: report.findings.len() - errors,
+            findings: report.findings.iter().map(|finding| FindingBody::of(finding, locale)).collect(),
+        }
+    }
+}
+
 impl FindingBody {
     fn of(finding: &Finding, locale: Locale) -> Self {
         Self {
@@ -199,6 +213,40 @@ pub fn start_website_change(
         CreateFiling { kind: "website_change".to_owned(), website_id, external_reference: None },
         now,
     )
+}
+
+/// A filing to be made in one go.
+pub struct NewFiling {
+    /// Kind of filing.
+    pub kind: String,
+    /// The filed website to be changed.
+    pub website_id: WebsiteId,
+    /// The owner's own key.
+    pub external_reference: Option<String>,
+    /// Changes of the content.
+    pub website: Option<WebsiteContentPatch>,
+}
+
+/// Makes a draft, edits it and checks it, as `createFiling`, `updateFiling` and `checkFiling` do one after the other.
+///
+/// # Errors
+/// As those operations.
+pub fn start_edited(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    new: NewFiling,
+    now: DateTime<Utc>,
+) -> ApiResult<(Filing, Report)> {
+    let NewFiling { kind, website_id, external_reference, website } = new;
+    let mut filing = start(conn, caller, CreateFiling { kind, website_id, external_reference }, now)?;
+    if website.is_some() {
+        let changes = UpdateFiling { website, rejection_replies: None, external_reference: None };
+        filing = edit(conn, caller, filing, changes, now)?;
+        let deed = Deed::new("edit", "filing", filing.id.0).account(filing.account_id).filing(filing.id);
+        audit::record(conn, now, &Actor::from(caller), deed)?;
+    }
+    let report = check::run(conn, &filing, now)?;
+    Ok((filing, report))
 }
 
 fn start(
@@ -323,7 +371,8 @@ pub async fn get_filing(
 ///
 /// The owner, in `draft`, `initial_rejected`, `bureau_rejected` and `sms_failed`. Merge patch of the content, answers to a
 /// rejection's items, your own key. A value may be incomplete or wrong in a draft: check tells. Personal data is sent in
-/// clear; a mask that comes back is refused. Needs `If-Match`.
+/// clear; a mask that comes back is refused. Needs `If-Match`. In embedded mode words in the remark steer a sandbox, such as
+/// `sim:review` (approved without people) or `sim:bureau-reject:1041`.
 #[utoipa::path(operation_id = "updateFiling", tag = "filings",
     params(
         ("id" = FilingId, Path, description = "The filing.", example = "0193a000-0000-7000-8000-000000015001"),
@@ -470,17 +519,7 @@ pub async fn check_filing(
         .run(move |conn| {
             let filing = access::owned(conn, &caller, id.0)?;
             let report = check::run(conn, &filing, now)?;
-            let errors = report.findings.iter().filter(|finding| finding.severity == Severity::Error).count();
-            Reply::ok(&CheckResult {
-                can_submit: report.passes() && filing.status.is_editable(),
-                error_count: errors,
-                warning_count: report.findings.len() - errors,
-                findings: report
-                    .findings
-                    .iter()
-                    .map(|finding| FindingBody::of(finding, caller.locale))
-                    .collect(),
-            })
+            Reply::ok(&CheckResult::of(&report, &filing, caller.locale))
         })
         .await
 }

@@ -6,7 +6,7 @@ mod reads;
 mod reveal;
 mod transitions;
 
-pub use drafts::start_website_change;
+pub use drafts::{CheckResult, NewFiling, start_edited, start_website_change};
 use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app::App;

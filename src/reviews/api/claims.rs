@@ -46,7 +46,7 @@ pub struct AssignReview {
 }
 
 /// Gives the locked task to the caller, with everything that a claim leaves behind.
-fn take(
+pub(super) fn take(
     conn: &mut PgConnection,
     caller: &Caller,
     filing: &Filing,

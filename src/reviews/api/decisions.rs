@@ -179,16 +179,7 @@ pub async fn approve_review(
 ) -> ApiResult<Reply> {
     let ticked = body.0.checklist;
     step(&app, &caller, id.0, (if_match, idempotency), move |conn, caller, filing, task, now| {
-        ensure_may_decide(conn, caller, &filing, &task)?;
-        let list = catalogue::checklist(conn, task.stage.as_str(), shanghai_date(now))?;
-        ensure_no(rules::check_checklist(&ticked, &list))?;
-        let action = match task.stage {
-            Stage::InitialReview => Action::ApproveInitialReview,
-            Stage::PhotoReview => Action::ApprovePhoto,
-        };
-        let input = Input { data: json!({ "review_id": task.id }), ..Input::default() };
-        decide(conn, caller, filing, &task, action, input, now)?;
-        Ok(model::close(conn, now, &task, ReviewState::Approved, caller.user_id, Some(&ticked))?)
+        approve(conn, caller, filing, &task, &ticked, now)
     })
     .await
 }
@@ -222,23 +213,56 @@ pub async fn reject_review(
     let RejectReview { items, note } = body.0;
     let items: Vec<NewItem> = items.into_iter().map(NewItem::from).collect();
     step(&app, &caller, id.0, (if_match, idempotency), move |conn, caller, filing, task, now| {
-        ensure_may_decide(conn, caller, &filing, &task)?;
-        ensure_items(conn, &filing, &task, &items, now)?;
-        let is_about_data = items.iter().any(|item| item.target_kind != TargetKind::Photo);
-        let (action, source) = match task.stage {
-            Stage::InitialReview => (Action::RejectInitialReview, RejectionSource::InitialReview),
-            Stage::PhotoReview if is_about_data => (Action::RejectDataAtPhoto, RejectionSource::PhotoReview),
-            Stage::PhotoReview => (Action::RejectPhoto, RejectionSource::PhotoReview),
-        };
-        let input = Input {
-            rejection: Some((source, note.as_deref(), &items)),
-            data: json!({ "review_id": task.id }),
-            ..Input::default()
-        };
-        decide(conn, caller, filing, &task, action, input, now)?;
-        Ok(model::close(conn, now, &task, ReviewState::Rejected, caller.user_id, None)?)
+        reject(conn, caller, filing, &task, (&items, note.as_deref()), now)
     })
     .await
+}
+
+/// Approves a locked task that the caller holds.
+pub(super) fn approve(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    filing: Filing,
+    task: &Task,
+    ticked: &[String],
+    now: DateTime<Utc>,
+) -> ApiResult<Task> {
+    ensure_may_decide(conn, caller, &filing, task)?;
+    let list = catalogue::checklist(conn, task.stage.as_str(), shanghai_date(now))?;
+    ensure_no(rules::check_checklist(ticked, &list))?;
+    let action = match task.stage {
+        Stage::InitialReview => Action::ApproveInitialReview,
+        Stage::PhotoReview => Action::ApprovePhoto,
+    };
+    let input = Input { data: json!({ "review_id": task.id }), ..Input::default() };
+    decide(conn, caller, filing, task, action, input, now)?;
+    Ok(model::close(conn, now, task, ReviewState::Approved, caller.user_id, Some(ticked))?)
+}
+
+/// Rejects a locked task that the caller holds, with items and closing words.
+pub(super) fn reject(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    filing: Filing,
+    task: &Task,
+    (items, note): (&[NewItem], Option<&str>),
+    now: DateTime<Utc>,
+) -> ApiResult<Task> {
+    ensure_may_decide(conn, caller, &filing, task)?;
+    ensure_items(conn, &filing, task, items, now)?;
+    let is_about_data = items.iter().any(|item| item.target_kind != TargetKind::Photo);
+    let (action, source) = match task.stage {
+        Stage::InitialReview => (Action::RejectInitialReview, RejectionSource::InitialReview),
+        Stage::PhotoReview if is_about_data => (Action::RejectDataAtPhoto, RejectionSource::PhotoReview),
+        Stage::PhotoReview => (Action::RejectPhoto, RejectionSource::PhotoReview),
+    };
+    let input = Input {
+        rejection: Some((source, note, items)),
+        data: json!({ "review_id": task.id }),
+        ..Input::default()
+    };
+    decide(conn, caller, filing, task, action, input, now)?;
+    Ok(model::close(conn, now, task, ReviewState::Rejected, caller.user_id, None)?)
 }
 
 /// The guards of a decision: it is the holder, and nobody who worked on the filing.

@@ -3,7 +3,10 @@
 mod claims;
 mod decisions;
 mod queue;
+mod sandbox;
 mod summary;
+
+pub use sandbox::claim_and_decide;
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;

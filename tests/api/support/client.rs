@@ -1,5 +1,9 @@
 //! A caller of the API over HTTP, and what came back.
 
+use std::io::{BufRead, BufReader};
+use std::sync::mpsc;
+use std::time::Duration;
+
 use serde_json::Value;
 
 /// Somebody with (or without) a token.
@@ -78,8 +82,44 @@ impl Client {
                 (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
             })
             .collect();
-        let body = reply.body_mut().read_to_vec().unwrap();
+        let is_stream = reply.headers().get("content-type").is_some_and(|kind| kind == EVENT_STREAM);
+        let body = if is_stream {
+            // It has no end: its first message will do here, see `follow`.
+            let lines = BufReader::new(reply.body_mut().as_reader()).lines().map(Result::unwrap);
+            lines.take_while(|line| !line.is_empty()).collect::<Vec<_>>().join("\n").into_bytes()
+        } else {
+            reply.body_mut().read_to_vec().unwrap()
+        };
         Response { status: reply.status().as_u16(), what: format!("{method} {path}"), headers, body }
+    }
+
+    /// Opens a stream of events and follows it.
+    #[track_caller]
+    pub fn follow(&self, path: &str) -> Events {
+        let agent: ureq::Agent =
+            ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
+        let mut request = ureq::http::Request::builder().uri(format!("{}{path}", self.base));
+        if let Some(token) = &self.token {
+            request = request.header("Authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let mut reply = agent.run(request.body(()).unwrap()).unwrap();
+        assert_eq!(reply.status(), 200, "{path}: {:?}", reply.body_mut().read_to_string());
+        assert_eq!(reply.headers()["content-type"], EVENT_STREAM);
+        let (send, receive) = mpsc::channel();
+        std::thread::spawn(move || {
+            let reader = BufReader::new(reply.into_body().into_reader());
+            for line in reader.lines() {
+                // The reader has gone, or the connection has broken off.
+                let Ok(line) = line else { return };
+                if send.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Events(receive)
     }
 
     /// Uploads bytes as the API's `upload` object says.
@@ -91,6 +131,64 @@ impl Client {
             }
         }
         client.send(upload["method"].as_str().unwrap(), upload["url"].as_str().unwrap(), Some(bytes.to_vec()))
+    }
+}
+
+/// Media type of server-sent events.
+const EVENT_STREAM: &str = "text/event-stream";
+/// Longest wait for a message; far more than needed, for busy machines.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A stream of server-sent events, read by the rules of the HTML standard.
+pub struct Events(mpsc::Receiver<String>);
+
+/// A message of a stream.
+#[derive(Debug)]
+pub struct Event {
+    pub id: Option<String>,
+    pub kind: String,
+    pub data: Value,
+}
+
+impl Events {
+    /// The next message; none when the stream has ended. Comments are skipped.
+    #[track_caller]
+    pub fn next(&self) -> Option<Event> {
+        let (mut id, mut kind, mut data) = (None, String::from("message"), String::new());
+        loop {
+            let line = match self.0.recv_timeout(PATIENCE) {
+                Ok(line) => line,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return None,
+                Err(mpsc::RecvTimeoutError::Timeout) => panic!("no message came"),
+            };
+            match line.split_once(':').map(|(name, value)| (name, value.strip_prefix(' ').unwrap_or(value))) {
+                None if line.is_empty() && !data.is_empty() => {
+                    let data = serde_json::from_str(&data).unwrap_or_else(|_| panic!("not JSON: {data}"));
+                    return Some(Event { id, kind, data });
+                }
+                Some(("id", value)) => id = Some(value.to_owned()),
+                Some(("event", value)) => kind = value.to_owned(),
+                Some(("data", value)) => data.push_str(value),
+                Some(("retry", value)) => assert!(value.parse::<u32>().is_ok(), "{line}"),
+                Some(("", _)) | None => {}
+                Some(_) => panic!("not a line of a stream: {line}"),
+            }
+        }
+    }
+
+    /// The next message must be of this kind.
+    #[track_caller]
+    pub fn expect(&self, kind: &str) -> Event {
+        let event = self.next().unwrap_or_else(|| panic!("the stream ended before {kind}"));
+        assert_eq!(event.kind, kind, "{event:?}");
+        event
+    }
+
+    /// The next line that is a comment.
+    #[track_caller]
+    pub fn comment(&self) -> String {
+        let next = || self.0.recv_timeout(PATIENCE).expect("a line");
+        std::iter::repeat_with(next).find(|line| line.starts_with(':')).unwrap()
     }
 }
 

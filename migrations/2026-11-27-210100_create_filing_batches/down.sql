@@ -1,0 +1,1 @@
+DROP TABLE filing_batch_rows, filing_batches;

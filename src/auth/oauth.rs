@@ -124,7 +124,9 @@ pub async fn issue_token(
         }
     };
     // What the document limits is limited for every grant, also where it is not read.
-    for (name, text, limit) in [("username", &form.username, MAX_LOGIN), ("password", &form.password, MAX_PASSWORD)] {
+    for (name, text, limit) in
+        [("username", &form.username, MAX_LOGIN), ("password", &form.password, MAX_PASSWORD)]
+    {
         if text.as_ref().is_some_and(|text| text.chars().count() > limit) {
             return Err(faulty(name, "too_long", format!("{name} 过长。"), format!("{name} is too long.")));
         }

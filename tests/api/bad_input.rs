@@ -20,7 +20,7 @@ fn max_body(path: &str) -> usize {
 }
 
 /// Faults of a request, and of the first row of one whose rows fail alone.
-fn faults_of(reply: &Response) -> Vec<String> {
+pub fn faults_of(reply: &Response) -> Vec<String> {
     if reply.status != 202 {
         return if reply.body.is_empty() { Vec::new() } else { reply.faults() };
     }

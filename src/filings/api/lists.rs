@@ -16,7 +16,7 @@ use crate::filings::body::{EventRow, FilingEvent, FilingSummary};
 use crate::filings::model::Filing;
 use crate::filings::workflow::Status;
 use crate::kernel::ids::{AccountId, FilingId, WebsiteId};
-use crate::kernel::json::{self, CommaList, Path, Query, invalid_parameter};
+use crate::kernel::json::{CommaList, Path, Query, invalid_parameter};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
 use crate::schema::{bureau_submissions, filing_events, filings};

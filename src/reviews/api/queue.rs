@@ -13,7 +13,7 @@ use crate::catalogue::model::escape_like;
 use crate::catalogue::{Shown, data};
 use crate::error::{ApiError, ApiResult};
 use crate::kernel::ids::{FilingId, ReviewId, UserId};
-use crate::kernel::json::{self, CommaList, Path, Query, invalid_parameter};
+use crate::kernel::json::{CommaList, Path, Query, invalid_parameter};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
 use crate::reviews::body::{self, ReviewCheck, ReviewDraft, StaffMember};

@@ -43,6 +43,7 @@ fn value(operation: &str, parameter: &str) -> Vec<String> {
         ("listReviews", "stage") => one("initial_review"),
         ("listReviews", "sort") => one("-due_at"),
         ("listFilings", "sort") => one("created_at"),
+        ("listFilingBatches", "state") => one("completed"),
         ("listFilings", "kind") => one("website_change"),
         ("listBackdropShipments", "state") => vec!["requested".into(), "requested,packed".into()],
         ("listBureauSubmissions", "state") => {

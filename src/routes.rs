@@ -84,9 +84,12 @@ pub struct KnownPaths(Vec<(ResourceDef, String)>);
 impl KnownPaths {
     /// Reads the finished document.
     pub fn new(document: &Value) -> Self {
-        let paths = document["paths"].as_object().into_iter().flatten();
+        let mut paths: Vec<(&String, &Value)> = document["paths"].as_object().into_iter().flatten().collect();
+        // As the router does: an address without parameters before those that its last part would fit as an id.
+        paths.sort_by_key(|(path, _)| path.matches('{').count());
         Self(
             paths
+                .into_iter()
                 .map(|(path, item)| {
                     let methods: Vec<String> = item
                         .as_object()

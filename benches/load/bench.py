@@ -188,14 +188,17 @@ def recorded(server, request):
         log.seek(start)
         text = log.read().decode()
     server.sql.run("ALTER SYSTEM RESET log_min_duration_statement; SELECT pg_reload_conf();")
-    statements = []
+    statements, is_execution = [], False
     entries = re.split(r"(?m)^(?=\d{4}-\d\d-\d\d )", text)
     for entry in entries:
+        # Parsing and binding are logged too, each with the parameters.
         found = re.search(r"LOG:  duration: [\d.]+ ms  (?:execute [^:]*|statement): (.*)", entry, re.S)
         if found:
             statements.append((found[1].strip(), []))
+        if "LOG:  duration" in entry:
+            is_execution = found is not None
         detail = re.search(r"DETAIL:  parameters: (.*)", entry, re.S)
-        if detail and statements:
+        if detail and is_execution:
             statements[-1] = (statements[-1][0], parameters(detail[1].strip()))
     # The session's look-up belongs to one request in five seconds.
     return [(text, values) for text, values in statements if "pg_reload_conf" not in text and "FROM (\"sessions\"" not in text
@@ -259,15 +262,17 @@ def literal(value, kind, number, fresh, run):
     return f"({'||'.join(parts)})::{kind}"
 
 
-def ceiling(server, scripts, seconds, first=0):
-    """Transactions a second of pgbench: prepared, eight clients, the same unix socket."""
+def ceiling(server, scripts, seconds, first=0, each=None):
+    """Transactions a second of pgbench: prepared, eight clients, the same unix socket. `each`: so many for each client, for
+    scripts that can run only once for an applicant."""
     with tempfile.TemporaryDirectory() as folder:
         files = []
         for index, text in enumerate(scripts):
             path = Path(folder) / f"{index}.sql"
             path.write_text(text)
             files += ["-f", str(path)]
-        command = ["pgbench", "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", "-T", str(seconds), "-D", "i=-1",
+        length = ["-t", str(each)] if each else ["-T", str(seconds)]
+        command = ["pgbench", "-n", "-M", "prepared", "-c", str(CLIENTS), "-j", "2", *length, "-D", "i=-1",
                    "-D", f"first={first}", *files]
         done = subprocess.run(command, capture_output=True, text=True, env=server.sql.environment)
     tps = re.search(r"tps = ([\d.]+) \(without", done.stdout)
@@ -281,6 +286,9 @@ def ceiling(server, scripts, seconds, first=0):
 
 def load(server, lines, seconds, connections=CLIENTS, per_second=0, again=True):
     """What wrk measured, with the CPU time that server and database took for each request."""
+    if again:
+        # Both threads of wrk need a line.
+        lines = lines * 2
     with tempfile.NamedTemporaryFile("w", suffix=".tsv") as file:
         file.write("\n".join("\t".join(line) for line in lines) + "\n")
         file.flush()
@@ -409,7 +417,8 @@ def measure(server, rounds, seconds, applicants, spare):
             operation.results.append(result)
             if operation.name in scripts:
                 first = applicants + 1 + spare // 2 + turn * (spare // 8)
-                operation.ceilings.append(ceiling(server, scripts[operation.name], seconds, first))
+                each = None if operation.again else spare // 8 // CLIENTS
+                operation.ceilings.append(ceiling(server, scripts[operation.name], seconds, first, each))
     return table
 
 

@@ -35,12 +35,11 @@ pub struct Around {
     pub has_submission: bool,
 }
 
-/// Columns of the statement: live photo, live submission, valid photo, another live filing, the province's rule, filed
-/// version, open shipment, content of the last revision, then the four `has_…`.
+/// Columns of the statement: live photo, live submission, valid photo, the province's rule, filed version,
+/// open shipment, content of the last revision, then the four `has_…`.
 type Row = (
     Option<PhotoState>,
     Option<SubmissionState>,
-    bool,
     bool,
     Option<Value>,
     Option<i32>,
@@ -72,16 +71,10 @@ pub fn read(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> Que
                 .nullable()
                 .eq(last_revision.select(filing_revisions::person_hash).single_value()),
         );
-    let other_live = filings::table
-        .filter(filings::subject_id.eq(filing.subject_id))
-        .filter(filings::id.ne(filing.id))
-        // As literals: only then can the planner see that filings_live_subject_key holds exactly these rows.
-        .filter(diesel::dsl::sql::<Bool>("filings.status NOT IN ('approved', 'abandoned', 'expired')"));
     let (
         photo,
         submission,
         has_valid_photo,
-        has_other_live_filing,
         province,
         filed_version,
         has_open_shipment,
@@ -100,7 +93,6 @@ pub fn read(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> Que
             .select(submissions::state)
             .single_value(),
         exists(valid_photo),
-        exists(other_live),
         catalogue::model::province_rule_data(&filing.province_code, shanghai_date(now)).single_value(),
         websites::table.find(filing.website_id).select(websites::filed_version).single_value(),
         exists(shipments_of.filter(shipments::state.eq_any(backdrop_shipments::OPEN))),
@@ -118,7 +110,7 @@ pub fn read(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> Que
             has_valid_photo,
             asks_for_sms,
             base_is_current: filed_version == Some(filing.base_version),
-            has_other_live_filing: has_other_live_filing && !filing.status.is_live(),
+            has_other_live_filing: !filing.status.is_live() && has_other_live(conn, filing)?,
             submission_is_queued: submission == Some(SubmissionState::Queued),
             submission_is_unconfirmed: submission == Some(SubmissionState::Unconfirmed),
             is_changed_since_revision: revision_content.is_none_or(|content| content != filing.content_id),
@@ -131,4 +123,17 @@ pub fn read(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> Que
         has_shipment,
         has_submission,
     })
+}
+
+/// Whether the subject has another live filing; asked about ended ones only. A statement of its own, since literal SQL keeps a
+/// statement from being prepared once for all.
+fn has_other_live(conn: &mut PgConnection, filing: &Filing) -> QueryResult<bool> {
+    diesel::select(exists(
+        filings::table
+            .filter(filings::subject_id.eq(filing.subject_id))
+            .filter(filings::id.ne(filing.id))
+            // As literals: only then can the planner see that filings_live_subject_key holds exactly these rows.
+            .filter(diesel::dsl::sql::<Bool>("filings.status NOT IN ('approved', 'abandoned', 'expired')")),
+    ))
+    .get_result(conn)
 }

@@ -27,7 +27,10 @@ use crate::schema::{bureau_submissions, filing_events, filings};
 #[into_params(parameter_in = Query)]
 pub struct FilingFilter {
     /// Ids, comma separated.
-    #[param(value_type = Option<String>)]
+    #[param(
+        value_type = Option<String>,
+        pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(,[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})*$"
+    )]
     id: Option<CommaList<FilingId>>,
     /// Statuses, comma separated.
     #[param(value_type = Option<String>, example = "draft,photo_required")]

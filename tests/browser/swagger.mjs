@@ -66,9 +66,10 @@ class Swagger {
   async operations() {
     const document = await this.page.evaluate(() => fetch('/openapi.json').then((reply) => reply.json()));
     // Events of the document's `webhooks` look like operations, and cannot be executed.
-    const names = new Set(Object.keys(document.webhooks).map((name) => `operations-webhooks-post${name.replaceAll(/\W/g, '_')}`));
+    const events = Object.values(document.webhooks).flatMap((item) => Object.values(item));
+    const isEvent = (block) => events.some((event) => block.endsWith(`-${event.operationId}`));
     const blocks = await this.page.locator('.opblock').evaluateAll((blocks) => blocks.map((block) => block.id));
-    const shown = blocks.filter((block) => !names.has(block));
+    const shown = blocks.filter((block) => !isEvent(block));
     const all = Object.entries(document.paths).flatMap(([path, item]) =>
       Object.entries(item).map(([method, operation]) => ({
         path,

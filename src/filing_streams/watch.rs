@@ -88,9 +88,12 @@ fn look(conn: &mut PgConnection, seats: &[Watched], asks_callers: bool) -> ApiRe
     Ok(Seen { news: all, refused })
 }
 
+/// Session, address and scopes of a reader: what decides together whether they may go on.
+type Asked<'a> = (SessionId, Option<IpAddr>, &'a Option<Vec<String>>);
+
 /// Seats whose callers are not let in any more. Streams of one token and address are asked about once.
 fn refused(conn: &mut PgConnection, seats: &[Watched]) -> ApiResult<HashSet<u64>> {
-    let mut asked: HashMap<(SessionId, Option<IpAddr>, &Option<Vec<String>>), bool> = HashMap::new();
+    let mut asked: HashMap<Asked<'_>, bool> = HashMap::new();
     let mut refused = HashSet::new();
     for seat in seats {
         let key = (seat.caller.session_id, seat.caller.address, &seat.caller.scopes);

@@ -1,3 +1,4 @@
+DROP INDEX filing_revisions_content_idx;
 DROP INDEX review_tasks_escalated_idx;
 DROP INDEX notifications_receipt_idx;
 DROP INDEX notifications_state_idx;

@@ -25,3 +25,6 @@ CREATE INDEX notifications_receipt_idx ON notifications (receipt, created_at, id
 
 -- Few tasks are escalated.
 CREATE INDEX review_tasks_escalated_idx ON review_tasks (is_escalated, due_at, id) WHERE state IN ('open', 'claimed');
+
+-- Whether a content is frozen is asked at every edit; without it each edit read all revisions (found by ./dev bench).
+CREATE INDEX filing_revisions_content_idx ON filing_revisions (content_id);

@@ -108,6 +108,43 @@ fn demo() -> (TestApp, Vec<(String, String, Value)>, Value) {
     (app, operations(&document), document)
 }
 
+/// The pool's count of statements, once what an operation leaves to a task of its own has been done too.
+fn settled(app: &TestApp) -> u64 {
+    loop {
+        let count = app.app.db.statements();
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        if app.app.db.statements() == count {
+            return count;
+        }
+    }
+}
+
+/// What each operation costs the database, BEGIN and COMMIT included, beside what is written down: a loop of queries shows.
+/// Three more or less are let pass, since a task that comes late is counted for the next operation.
+fn compare_statements(now: &BTreeMap<String, u64>) {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/snapshots/statements.json");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, serde_json::to_string_pretty(now).unwrap() + "\n").unwrap();
+    }
+    let known: BTreeMap<String, u64> =
+        serde_json::from_str(&std::fs::read_to_string(path).unwrap_or_default()).unwrap_or_default();
+    let differ = |id: &&String| match (known.get(*id), now.get(*id)) {
+        (Some(known), Some(now)) => known.abs_diff(*now) > 3,
+        _ => true,
+    };
+    let ids: BTreeSet<&String> = known.keys().chain(now.keys()).collect();
+    let changed: Vec<String> = ids
+        .into_iter()
+        .filter(differ)
+        .map(|id| format!("{id}: {:?} were written down, {:?} were sent", known.get(id), now.get(id)))
+        .collect();
+    assert!(
+        changed.is_empty(),
+        "the statements of some operations changed; read why, then renew the file with UPDATE_DOCS=1:\n{}",
+        changed.join("\n")
+    );
+}
+
 #[test]
 fn every_example_executes_as_it_stands() {
     let (app, all, document) = demo();
@@ -125,9 +162,9 @@ fn every_example_executes_as_it_stands() {
             // A remembered session, as that of everybody who works.
             app.user(login).get("/v1/me");
         }
-        let before = app.app.db.statements();
+        let before = settled(&app);
         let reply = request.send(&app, request.login);
-        statements.insert(id, app.app.db.statements() - before);
+        statements.insert(id.to_owned(), settled(&app) - before);
         let is_fine = if NEEDS_A_SECRET.contains(&id) { reply.status < 500 } else { reply.status < 300 };
         if !is_fine {
             let (method, address) = (&request.method, &request.address);
@@ -140,8 +177,7 @@ fn every_example_executes_as_it_stands() {
     }
     assert!(faults.is_empty(), "{} examples fail:\n{}", faults.len(), faults.join("\n"));
     app.run_jobs();
-    // What each operation costs the database, BEGIN and COMMIT included: a loop of queries shows in the difference.
-    insta::assert_json_snapshot!("statements", statements);
+    compare_statements(&statements);
 }
 
 #[test]

@@ -152,8 +152,10 @@ class Sql:
     """psql and pgbench over the server's unix socket."""
 
     def __init__(self, data_dir, password):
-        record = data_dir / "socket-location"
-        cluster = next(path for path in [data_dir / "postgres" / "cluster"] if path.exists())
+        # Where src/embedded/postgres/home.rs puts them: elsewhere, when the server's user cannot reach the data folder.
+        root = data_dir / "postgres"
+        moved, record = root / "location", root / "socket-location"
+        cluster = Path(moved.read_text().strip()) if moved.exists() else root / "cluster"
         self.socket = record.read_text().strip() if record.exists() else str(cluster / "socket")
         self.log = cluster / "postgres.log"
         self.environment = dict(os.environ, PGHOST=self.socket, PGPORT="5432", PGUSER="beian", PGPASSWORD=password,
@@ -504,9 +506,17 @@ def start_time(server, binary):
     say(f"start against an existing database: {statistics.median(times):.2f} s")
 
 
+def remove(data_dir):
+    """The data folder, and the database's where it lies elsewhere."""
+    moved = data_dir / "postgres" / "location"
+    if moved.exists():
+        shutil.rmtree(moved.read_text().strip(), ignore_errors=True)
+    shutil.rmtree(data_dir, ignore_errors=True)
+
+
 def prepare(binary, work, filings, spare):
     data_dir = work / f"{filings}"
-    shutil.rmtree(data_dir, ignore_errors=True)
+    remove(data_dir)
     data_dir.mkdir(parents=True)
     begin = time.monotonic()
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "PG_BIN_DIR") if name in os.environ}
@@ -556,7 +566,7 @@ def main():
                     sys.exit(f"no answer as expected: {', '.join(unanswered)}")
         finally:
             server.stop()
-        shutil.rmtree(data_dir, ignore_errors=True)
+        remove(data_dir)
 
 
 if __name__ == "__main__":

@@ -290,12 +290,17 @@ pub fn load_demo(config: Config) -> anyhow::Result<()> {
 /// Loads the demo data where it is missing, and adds applicants with filings in any number.
 ///
 /// # Errors
-/// When database or store cannot be reached, or the filings are there already.
-pub fn fill_demo(config: Config, filings: i64, spare: i64) -> anyhow::Result<()> {
+/// Outside embedded mode (everybody knows the password of these people), when database or store cannot be reached, or when
+/// the filings are there already.
+pub fn fill_demo(config: Config, filings: u32, spare: u32) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        config.mode == crate::config::Mode::Embedded,
+        "demo fill makes people with a known password and is for embedded mode only"
+    );
     with_ground(&config, |ground, clock| {
         demo::load(&ground.database_url, &ground.storage, clock, ground.is_embedded())?;
         let mut conn = PgConnection::establish(ground.database_url.expose_secret())?;
-        let volume = demo::volume::fill(&mut conn, clock.now(), filings, spare)?;
+        let volume = demo::volume::fill(&mut conn, clock.now(), filings.into(), spare.into())?;
         println!(
             "{} filings of {} applicants, {} applicants without",
             volume.filings, volume.applicants, volume.spare

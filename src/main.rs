@@ -52,14 +52,14 @@ enum Demo {
     Load,
     /// Remove all data and load the demo data anew (embedded mode only).
     Reset,
-    /// Add applicants with filings in any number on top of the demo data, for load tests.
+    /// Add applicants with filings in any number on top of the demo data, for load tests (embedded mode only).
     Fill {
         /// Filings to add; three for each applicant.
         #[arg(long)]
-        filings: i64,
+        filings: u32,
         /// Applicants to add who have no filing yet.
         #[arg(long, default_value_t = 0)]
-        spare: i64,
+        spare: u32,
     },
 }
 

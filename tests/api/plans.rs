@@ -6,7 +6,7 @@ use std::io::{Read, Seek, SeekFrom};
 
 use beian::auth::permissions::{OPERATIONS, Role};
 use beian::demo::volume::{self, Kind, id};
-use diesel::{Connection, PgConnection, RunQueryDsl};
+use diesel::{Connection, PgConnection, QueryDsl, RunQueryDsl, TextExpressionMethods};
 use secrecy::ExposeSecret;
 use serde_json::Value;
 
@@ -292,4 +292,19 @@ fn no_list_reads_a_whole_table_or_sorts_more_than_a_page() {
         found.len(),
         found.into_iter().collect::<Vec<_>>().join("\n")
     );
+}
+
+#[test]
+fn people_with_a_known_password_are_made_in_embedded_mode_only() {
+    let app = TestApp::spawn();
+    let mut config = app.app.config.clone();
+    config.mode = beian::config::Mode::External;
+    let refusal = beian::app::fill_demo(config, 3, 0).unwrap_err().to_string();
+    assert!(refusal.contains("embedded mode only"), "{refusal}");
+    let made: i64 = beian::schema::users::table
+        .filter(beian::schema::users::login.like("load-%"))
+        .count()
+        .get_result(&mut app.conn())
+        .unwrap();
+    assert_eq!(made, 0);
 }

@@ -30,25 +30,27 @@ export class Session {
     return this.send('GET', path, undefined, headers);
   }
 
-  /** One request; `{status, body, etag, location}`. Without a connection or against CORS there is only "no reply". */
-  async send(method, path, body, headers = {}, isRepeat = false) {
-    const all = { 'Accept-Language': 'zh-CN', ...headers };
-    if (this.tokens) all.Authorization = `Bearer ${this.tokens.access_token}`;
-    if (body !== undefined) all['Content-Type'] = 'application/json';
-    let reply;
-    try {
-      reply = await fetch(this.base + path, { method, headers: all, body: body === undefined ? undefined : JSON.stringify(body) });
-    } catch {
-      throw new Problem({ title: `无法访问 ${this.base}：没有连接，或该服务未允许本页面的来源（CORS_ORIGINS）` });
-    }
-    if (reply.status === 401 && this.tokens?.refresh_token && !isRepeat) {
-      await this.refresh();
-      return this.send(method, path, body, headers, true);
-    }
-    const isJson = /json/.test(reply.headers.get('Content-Type') ?? '');
-    const content = isJson ? await reply.json() : null;
-    if (reply.status >= 400) throw new Problem(content ?? { title: `${reply.status}` }, reply);
+  /** One request; `{status, body, etag, location}`. */
+  async send(method, path, body, headers) {
+    const reply = await this.reply(method, path, body, headers);
+    const content = isJson(reply) ? await reply.json() : null;
     return { status: reply.status, body: content, etag: reply.headers.get('ETag'), location: reply.headers.get('Location') };
+  }
+
+  /** One request, with its reply unread. Without a connection or against CORS there is only "no reply". */
+  async reply(method, path, body, headers = {}, options = {}) {
+    const { tokens } = this;
+    const all = { 'Accept-Language': 'zh-CN', ...headers };
+    if (tokens) all.Authorization = `Bearer ${tokens.access_token}`;
+    if (body !== undefined) all['Content-Type'] = 'application/json';
+    const reply = await reach(this.base, path, { ...options, method, headers: all, body: body === undefined ? undefined : JSON.stringify(body) });
+    if (reply.status < 400) return reply;
+    if (reply.status === 401 && tokens?.refresh_token && !options.isRepeat) {
+      // A request beside this one may have renewed them already.
+      if (this.tokens === tokens) await this.refresh();
+      return this.reply(method, path, body, headers, { ...options, isRepeat: true });
+    }
+    throw new Problem(isJson(reply) ? await reply.json() : { title: `${reply.status}` }, reply);
   }
 
   /** At most one refresh at a time: a refresh token is good for one use. */
@@ -58,16 +60,28 @@ export class Session {
   }
 
   async exchange() {
-    const { refresh_token } = this.tokens;
-    this.tokens = null;
-    const reply = await fetch(`${this.base}/v1/auth/refresh`, {
+    const reply = await reach(this.base, '/v1/auth/refresh', {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', 'Accept-Language': 'zh-CN' },
-      body: JSON.stringify({ refresh_token }),
+      body: JSON.stringify({ refresh_token: this.tokens.refresh_token }),
     });
-    if (!reply.ok) throw new Problem(await reply.json(), reply);
+    // Without a connection, or while the server is busy, the tokens are as good as before.
+    if (reply.status === 400 || reply.status === 401) this.tokens = null;
+    if (!reply.ok) throw new Problem(isJson(reply) ? await reply.json() : { title: `${reply.status}` }, reply);
     this.tokens = await reply.json();
     this.onTokens?.();
+  }
+}
+
+const isJson = (reply) => /json/.test(reply.headers.get('Content-Type') ?? '');
+
+/** fetch, whose only word for "no connection" and "not for this origin" is an exception. */
+async function reach(base, path, options) {
+  try {
+    return await fetch(base + path, options);
+  } catch (error) {
+    if (options.signal?.aborted) throw error;
+    throw new Problem({ title: `无法访问 ${base}：没有连接，或该服务未允许本页面的来源（CORS_ORIGINS）` });
   }
 }
 

@@ -6,6 +6,7 @@
 import { Problem, Session } from './api.js';
 import { element, facts, time } from './dom.js';
 import { formOf } from './forms.js';
+import { follow } from './stream.js';
 
 const $ = (id) => document.getElementById(id);
 /** The work list of each role. */
@@ -13,12 +14,22 @@ const LISTS = {
   applicant: '/v1/filings', reviewer: '/v1/reviews', senior_reviewer: '/v1/reviews',
   logistics: '/v1/backdrop-shipments', bureau_operator: '/v1/bureau-submissions',
 };
+/** How often what has no stream is read. */
 const POLL_MS = 2000;
 
 let people = [];
 let session = null;
 /** What is open: `{path, body, etag, about?}`. */
 let open = null;
+/** Ends the stream of what is open. */
+let following = null;
+/** Whether changes of what is open come by a stream, so that nothing has to ask. */
+let isTold = false;
+/** Something has changed that is not shown yet. */
+let isBehind = false;
+let isCatchingUp = false;
+/** What the page told when such a read failed. */
+let readingFault = null;
 let cursor = null;
 let listsAsked = 0;
 
@@ -38,6 +49,7 @@ function join(one) {
 async function use(one) {
   session = one;
   open = null;
+  listen();
   $('page').replaceChildren();
   showPeople();
   $('search').hidden = !listPath();
@@ -91,21 +103,81 @@ async function home() {
 // ---- one piece of work
 
 async function show(path) {
+  const asked = session;
   const reply = await session.get(path);
-  open = { path, body: reply.body, etag: reply.etag, preview: open?.path === path ? open.preview : null };
+  // Meanwhile the page is another person's.
+  if (asked !== session) return;
+  const isSame = open?.path === path;
+  open = { path, body: reply.body, etag: reply.etag, preview: isSame ? open.preview : null };
   draw();
+  if (!isSame) listen();
 }
 
-/** Reads again without disturbing: 304 as long as nothing changed. */
-async function poll() {
-  if (!session || !open || $('dialog').open || document.hidden) return;
+/** Only owners have streams, and only of filings. Everything else is polled. */
+const streamOf = () => (open && session.me.roles.includes('applicant') && open.path.startsWith('/v1/filings/') ? `${open.path}/stream` : null);
+
+/** Follows what is open now and nothing else. Nobody looks at a hidden tab, and a browser has six connections to a server. */
+async function listen() {
+  following?.abort();
+  following = new AbortController();
+  const { signal } = following;
+  isTold = isBehind = false;
+  const path = streamOf();
+  if (!path || document.hidden) return;
+  // Until the stream is refused it is as good as there: it begins with a read.
+  isTold = true;
+  const opened = () => {
+    isTold = true;
+    console.info(`stream opened: ${path}`);
+    // What happened before it was open is not told.
+    catchUp();
+  };
+  const happened = ({ id, event }) => {
+    console.info(`stream event: ${event} ${id}`);
+    catchUp();
+  };
+  const lost = (reason, isFinal) => {
+    isTold = false;
+    console.warn(`stream refused${isFinal ? ' for good' : ''}, polling instead: ${reason}`);
+  };
+  await follow(session, path, { signal, opened, tell: happened, lost });
+}
+
+/** Reads again what has changed, without disturbing: what cannot be shown now is caught up with later. */
+async function catchUp() {
+  isBehind = true;
+  if (isCatchingUp) return;
+  isCatchingUp = true;
+  try {
+    while (isBehind && session && open && !$('dialog').open && !document.hidden) {
+      isBehind = false;
+      await reread();
+      // What an earlier try complained of is over.
+      if ($('problem').textContent === readingFault) $('problem').hidden = true;
+    }
+  } catch (problem) {
+    isBehind = true;
+    if (!(problem instanceof Problem)) throw problem;
+    tell(problem);
+    readingFault = $('problem').textContent;
+  } finally {
+    isCatchingUp = false;
+  }
+}
+
+/** 304 as long as nothing changed. */
+async function reread() {
   const { path, etag } = open;
   const asked = session;
   const reply = await session.get(path, etag ? { 'If-None-Match': etag } : {});
-  // Whatever was opened or read meanwhile is newer. Drawing twice would take a button away under the pointer.
-  if (reply.status !== 200 || asked !== session || open?.path !== path || open.etag !== etag || $('dialog').open) return;
-  Object.assign(open, { body: reply.body, etag: reply.etag });
-  draw();
+  // Whatever was opened meanwhile was read later than this.
+  if (asked !== session || open?.path !== path) return;
+  // What was read meanwhile may be older or newer than this: only asking again tells. Nor is anything drawn behind a dialog.
+  if (open.etag !== etag || $('dialog').open) isBehind = true;
+  else if (reply.status === 200) {
+    Object.assign(open, { body: reply.body, etag: reply.etag });
+    draw();
+  }
 }
 
 function draw() {
@@ -288,20 +360,20 @@ $('login').addEventListener('submit', (event) => {
     await use(one);
   });
 });
-$('dialog').addEventListener('close', () => $('dialog').replaceChildren());
+$('dialog').addEventListener('close', () => {
+  $('dialog').replaceChildren();
+  if (isBehind) catchUp();
+});
+// A tab that comes to the front is followed again, and that begins with a read.
+document.addEventListener('visibilitychange', () => listen());
 $('search').addEventListener('submit', (event) => (event.preventDefault(), guarded(() => showList())));
 $('more').addEventListener('click', () => guarded(() => showList(true)));
 people = saved().map(({ base, login, tokens, me }) => Object.assign(new Session(base, login, tokens), { me, onTokens: save }));
 if (people.length) guarded(() => use(people.at(-1)));
 
+/** Polls what nothing is told about, and tries again where a read has failed. */
 async function keepFresh() {
-  try {
-    await poll();
-  } catch (problem) {
-    if (!(problem instanceof Problem)) throw problem;
-    tell(problem);
-  } finally {
-    setTimeout(keepFresh, POLL_MS);
-  }
+  if (!isTold || isBehind) await catchUp();
+  setTimeout(keepFresh, POLL_MS);
 }
 keepFresh();

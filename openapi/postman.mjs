@@ -10,6 +10,13 @@ const resolve = (schema) =>
 const script = (listen, ...exec) => ({ listen, script: { type: "text/javascript", exec } });
 const text = (value) => (value === undefined ? "" : String(value));
 
+/** Requests whose secrets are variables, because no example can hold them; which of them keep the tokens of their reply for the others. */
+const SESSION = {
+  login: { body: { login: "{{login}}", password: "{{password}}" }, keepsTokens: true },
+  refreshSession: { body: { refresh_token: "{{refresh_token}}" }, keepsTokens: true },
+  logout: { body: { refresh_token: "{{refresh_token}}" } },
+};
+
 /** The example of a body: what Swagger UI would send. */
 function body(content) {
   const [type, media] = Object.entries(content)[0];
@@ -27,8 +34,7 @@ function body(content) {
 function request(path, method, operation) {
   const parameters = operation.parameters ?? [];
   const of = (place) => parameters.filter((parameter) => parameter.in === place);
-  // Log in takes the variables of the collection, and keeps the token for all the others.
-  const isLogin = operation.operationId === "login";
+  const session = SESSION[operation.operationId];
   const query = of("query").map(({ name, example, description, required }) => ({
     key: name, value: text(example), description, disabled: !required,
   }));
@@ -57,11 +63,16 @@ function request(path, method, operation) {
     item.request.body = body(content);
     item.request.header.push({ key: "Content-Type", value: Object.keys(content)[0] });
   }
-  if (isLogin) {
-    item.request.body.raw = JSON.stringify({ login: "{{login}}", password: "{{password}}" }, null, 2);
+  if (session) item.request.body.raw = JSON.stringify(session.body, null, 2);
+  if (session?.keepsTokens) {
+    // A refusal must not wipe out the tokens of before.
     item.event = [
-      script("test", "pm.test('logged in', () => pm.response.to.have.status(200));",
-        "pm.collectionVariables.set('access_token', pm.response.json().access_token);"),
+      script("test",
+        `pm.test(${JSON.stringify(operation.summary)}, () => pm.response.to.have.status(200));`,
+        "if (pm.response.code === 200) {",
+        "  pm.collectionVariables.set('access_token', pm.response.json().access_token);",
+        "  pm.collectionVariables.set('refresh_token', pm.response.json().refresh_token);",
+        "}"),
     ];
   }
   return item;
@@ -87,7 +98,8 @@ const collection = {
     variable("base_url", "http://127.0.0.1:8080", "Address of the server."),
     variable("login", "demo-applicant", "Who logs in; each description says for whom its example is."),
     variable("password", "demo-password-2026", "Password of the demo users."),
-    variable("access_token", "", "Set by the request Log in."),
+    variable("access_token", "", "Set by the requests 'Log in' and 'Replace the tokens'; all others send it."),
+    variable("refresh_token", "", "Set by the same requests."),
   ],
   item: [...folders.values()].filter((folder) => folder.item.length),
 };

@@ -3,93 +3,8 @@ import { join } from 'node:path';
 
 import { complaints } from './browser.mjs';
 import { serveFolder, startBeian } from './server.mjs';
-
-const PASSWORD = 'demo-password-2026';
-
-/** The page in a tab of its own. */
-class Spa {
-  constructor(page, files) {
-    this.page = page;
-    this.files = files;
-  }
-
-  async logIn(login) {
-    await this.page.fill('#login [name=login]', login);
-    await this.page.fill('#login [name=password]', PASSWORD);
-    await this.page.click('#login button');
-    await this.page.locator(`#people button[aria-current=true]`, { hasText: `（${login}）` }).waitFor();
-  }
-
-  switchTo(login) {
-    return this.page.locator('#people button', { hasText: `（${login}）` }).click();
-  }
-
-  /** Looks for an order in the work list and opens it. */
-  async openOrder(orderNo) {
-    await this.page.fill('#search [name=q]', orderNo);
-    await this.page.click('#search button');
-    await this.page.locator('#list button', { hasText: orderNo }).click();
-    await this.page.locator('h2', { hasText: orderNo }).waitFor();
-  }
-
-  button(operation) {
-    return this.page.locator(`#page button[data-operation=${operation}]`).first();
-  }
-
-  press(operation) {
-    return this.button(operation).click();
-  }
-
-  /** Presses a button and waits for its dialog. */
-  async ask(operation) {
-    await this.press(operation);
-    await this.page.locator('dialog[open] form').waitFor();
-  }
-
-  /** Ticks every box of the dialog and confirms. */
-  async tickAll() {
-    for (const box of await this.page.locator('dialog [type=checkbox]').all()) await box.check();
-    await this.fill({});
-    await this.closed();
-  }
-
-  /** Fills the dialog's fields by name and confirms. */
-  async fill(values) {
-    for (const [name, value] of Object.entries(values)) {
-      const input = this.page.locator(`dialog [name="${name}"]`).first();
-      const kind = await input.evaluate((node) => (node.tagName === 'SELECT' ? 'select' : node.type));
-      if (kind === 'select') {
-        await input.locator(`option[value="${value}"]`).waitFor({ state: 'attached' });
-        await input.selectOption(value);
-      } else if (kind === 'checkbox') await input.setChecked(value);
-      else if (kind === 'file') await input.setInputFiles(join(this.files, value));
-      else await input.fill(value);
-    }
-    await this.page.click('dialog button.primary');
-  }
-
-  async closed() {
-    const dialog = this.page.locator('dialog[open]');
-    await dialog.waitFor({ state: 'detached' }).catch(async () => {
-      throw new Error(`the dialog stays open: ${await dialog.innerText()}`);
-    });
-  }
-
-  /** Presses a button, fills its dialog, waits until it is done. */
-  async step(operation, values) {
-    await this.ask(operation);
-    await this.fill(values);
-    await this.closed();
-  }
-
-  /** The status as the page shows it, without anybody reloading. */
-  async status(text) {
-    await this.page.locator('#status', { hasText: text }).waitFor({ timeout: 60_000 }).catch(async () => {
-      throw new Error(`the status is ${await this.page.locator('#status').innerText()}, not ${text}`);
-    });
-    console.log(`   ${text}`);
-  }
-}
+import { PASSWORD, Spa } from './spa-page.mjs';
+import { streams } from './streams.mjs';
 
 export async function spa({ browser, checks, source, screenshots }) {
   const pages = await serveFolder(join(source, 'examples/spa'));
@@ -111,12 +26,12 @@ export async function spa({ browser, checks, source, screenshots }) {
     checks.that(seen.uploads.length >= 5 && seen.uploads.every(({ status }) => status === 200), 'an upload failed');
     checks.that(seen.preflights.some((url) => url.startsWith(`${store}/`)), 'no preflight reached the store');
     checks.that(seen.preflights.some((url) => url.startsWith(`${beian.url}/`)), 'no preflight reached the API');
-    checks.that(seen.notModified > 0, 'polling was never answered by 304');
     // What the walk provokes on purpose: a refused log-in, a masked value, a stale token.
     const odd = errors.filter((text) => !/status of (401|422)/.test(text));
     checks.that(odd.length === 0, `the page complains: ${odd.join('\n')}`);
-    console.log(`   ${seen.uploads.length} uploads to the store, ${seen.preflights.length} preflights, ${seen.notModified} replies 304`);
+    console.log(`   ${seen.uploads.length} uploads to the store, ${seen.preflights.length} preflights`);
 
+    await streams({ browser, checks, files: ui.files, pages: pages.url, api: beian.url });
     await strange(context, checks, strangers.url, pages.url, beian.url);
   } finally {
     await context.close();
@@ -124,17 +39,23 @@ export async function spa({ browser, checks, source, screenshots }) {
   }
 }
 
-/** Counts uploads, preflights (which Playwright does not show, so the browser's own protocol is asked) and 304s. */
+/** Counts uploads and preflights (which Playwright does not show, so the browser's own protocol is asked). */
 async function traffic(context, page) {
-  const seen = { uploads: [], preflights: [], notModified: 0 };
+  const seen = { uploads: [], preflights: [] };
   page.on('response', (reply) => {
     if (reply.request().method() === 'PUT' && /X-Amz-Signature/i.test(reply.url())) seen.uploads.push({ url: reply.url(), status: reply.status() });
-    if (reply.status() === 304) seen.notModified += 1;
   });
   const protocol = await context.newCDPSession(page);
   await protocol.send('Network.enable');
   protocol.on('Network.requestWillBeSent', ({ request }) => request.method === 'OPTIONS' && seen.preflights.push(request.url));
   return seen;
+}
+
+/** Work without a stream is read again and again; as long as nothing changed, the answer is 304. */
+async function polled({ page }, checks, list) {
+  const isUnchanged = (reply) => reply.status() === 304 && new URL(reply.url()).pathname.startsWith(`/v1/${list}/`);
+  const reply = await page.waitForResponse(isUnchanged, { timeout: 60_000 }).catch(() => null);
+  checks.that(reply, `polling of ${list} was never answered by 304`);
 }
 
 const APPLICANT = 'demo-applicant-2';
@@ -197,6 +118,7 @@ async function walk(ui, checks, screenshots) {
 
   await ui.logIn('demo-reviewer');
   await ui.openOrder(orderNo);
+  await polled(ui, checks, 'reviews');
   await ui.press('claimReview');
   await ui.step('rejectReview', { code: 'SITE_NAME_UNRELATED', reason: '名称与网站内容无关，请使用与内容相符的名称' });
 
@@ -222,6 +144,7 @@ async function walk(ui, checks, screenshots) {
 
   await ui.logIn('demo-logistics');
   await ui.openOrder(orderNo);
+  await polled(ui, checks, 'backdrop-shipments');
   await ui.press('packBackdropShipment');
   await ui.step('shipBackdropShipment', { carrier_code: 'shunfeng', tracking_number: 'SF1765432101' });
   await ui.press('markShipmentDelivered');
@@ -239,6 +162,7 @@ async function walk(ui, checks, screenshots) {
   await review(ui, orderNo, 'createPhotoPreview');
   await ui.logIn('demo-bureau');
   await ui.openOrder(orderNo);
+  await polled(ui, checks, 'bureau-submissions');
   await ui.press('dispatchBureauSubmission');
   await ui.step('acceptBureauSubmission', { external_reference: 'GJ-2026-000789' });
   // A province that asks for SMS offers to record the result first.
@@ -284,6 +208,9 @@ async function sessions(ui, checks) {
   checks.that(people.length === 4, `${people.length} people are logged in`);
 }
 
+/** A filing of the first customer. */
+const FOLLOWED = '0193a000-0000-7000-8000-000000015001';
+
 /** The same page from an origin that the server does not know: the browser keeps API and store from it. */
 async function strange(context, checks, stranger, known, api) {
   const reach = async (origin) => {
@@ -305,6 +232,21 @@ async function strange(context, checks, stranger, known, api) {
   checks.that(welcome.people === 1, `the known origin is refused: ${welcome.problem}`);
   console.log('   a strange origin is refused by the browser, the known one is not');
 
+  const follow = async (origin) => {
+    const page = await context.newPage();
+    await page.goto(origin);
+    const answer = await page.evaluate(async ({ url, token }) => {
+      const reply = await fetch(url, { headers: { Authorization: `Bearer ${token}` } }).catch(() => null);
+      const first = reply && (await reply.body.getReader().read());
+      return reply ? new TextDecoder().decode(first.value) : 'refused';
+    }, { url: `${api}/v1/filings/${FOLLOWED}/stream`, token: await logIn(api) });
+    await page.close();
+    return answer;
+  };
+  checks.that((await follow(stranger)) === 'refused', 'a strange origin can follow a filing');
+  const told = await follow(known);
+  checks.that(told.includes('event: stream.opened'), `the known origin cannot follow a filing: ${told}`);
+
   const url = await upload(api);
   const put = async (origin) => {
     const page = await context.newPage();
@@ -323,11 +265,18 @@ async function strange(context, checks, stranger, known, api) {
   checks.that(answer >= 400, `the known origin cannot read the store's reply: ${answer}`);
 }
 
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+
+/** An access token of the first customer. */
+async function logIn(api) {
+  const body = JSON.stringify({ login: 'demo-applicant', password: PASSWORD });
+  const reply = await fetch(`${api}/v1/auth/login`, { method: 'POST', headers: JSON_TYPE, body });
+  return (await reply.json()).access_token;
+}
+
 /** An upload address of a draft, asked for by a program. */
 async function upload(api) {
-  const json = { 'Content-Type': 'application/json' };
-  const log = await fetch(`${api}/v1/auth/login`, { method: 'POST', headers: json, body: JSON.stringify({ login: 'demo-applicant', password: PASSWORD }) });
-  const headers = { ...json, Authorization: `Bearer ${(await log.json()).access_token}` };
+  const headers = { ...JSON_TYPE, Authorization: `Bearer ${await logIn(api)}` };
   const { items } = await (await fetch(`${api}/v1/filings?status=draft`, { headers })).json();
   const body = { purpose: 'identity_card_front', file_name: 'a.jpg', content_type: 'image/jpeg', size_bytes: 100, sha256: 'a'.repeat(64) };
   const made = await fetch(`${api}/v1/filings/${items[0].id}/attachments`, { method: 'POST', headers, body: JSON.stringify(body) });

@@ -33,7 +33,8 @@ export class Session {
   /** One request; `{status, body, etag, location}`. */
   async send(method, path, body, headers) {
     const reply = await this.reply(method, path, body, headers);
-    const content = isJson(reply) ? await reply.json() : null;
+    // A 304 describes a body and has none.
+    const content = isJson(reply) && reply.status !== 304 ? await reply.json() : null;
     return { status: reply.status, body: content, etag: reply.headers.get('ETag'), location: reply.headers.get('Location') };
   }
 

@@ -223,12 +223,19 @@ async function broken({ ui, page, watch, gate, checks, owner, path }) {
   const renewed = await resumed('the token is not taken any more', stale, () => owner.submit(path), '初审中', 1);
   checks.that(texts(renewed.others) === 'POST /v1/auth/refresh', `with a stale token the page asked: ${texts(renewed.others)}`);
 
-  const offline = async () => {
+  // Chromium keeps connections that are open when it goes offline: that one is cut, and no other is to be had.
+  const { refused } = watch;
+  const away = async () => {
+    await page.context().setOffline(true);
+    gate.cut();
+    await watch.until(() => watch.refused > refused, 'a try without a net');
+  };
+  const back = async () => {
     await owner.withdraw(path);
     await page.locator('#problem', { hasText: '没有连接' }).waitFor();
     await page.context().setOffline(false);
   };
-  await resumed('the net is away', () => page.context().setOffline(true), offline, '草稿', 1);
+  await resumed('the net is away', away, back, '草稿', 1);
   await page.locator('#problem').waitFor({ state: 'hidden' });
 }
 

@@ -90,8 +90,9 @@ class Gate {
       const isEvent = !piece.includes('stream.opened') && piece.includes('event: ');
       if (!this.#isHalving || !isEvent) return reply.write(piece);
       this.#isHalving = false;
-      // The id has arrived whole, the rest has not.
-      reply.write(piece.subarray(0, piece.length / 2), () => reply.destroy());
+      // The id arrives whole, the rest does not. Data that come together with the break may get lost in the browser.
+      reply.write(piece.subarray(0, piece.length / 2));
+      setTimeout(() => reply.destroy(), 500);
     });
   }
 }

@@ -28,10 +28,11 @@ class Program {
 
   async submit(path) {
     const terms = await this.send('GET', '/v1/terms/current');
-    await this.send('POST', `${path}/submit`, {
+    const body = {
       terms_version: terms.service_terms.version,
       personal_information_consent_version: terms.personal_information_consent.version,
-    });
+    };
+    await this.send('POST', `${path}/submit`, body, { 'If-Match': '*' });
   }
 
   withdraw(path) {
@@ -80,9 +81,9 @@ class Watch {
     return this.page.waitForResponse((reply) => new URL(reply.url()).pathname === path && reply.request().headers()['if-none-match']);
   }
 
-  async until(is_so, what) {
+  async until(is_so, what, seconds = 60) {
     for (let tries = 0; !is_so(); tries++) {
-      if (tries > 600) throw new Error(`waited for a minute: ${what}`);
+      if (tries > seconds * 10) throw new Error(`waited for ${seconds} s: ${what}`);
       await sleep(100);
     }
   }
@@ -279,7 +280,7 @@ async function tooMany({ ui, page, watch, gate, checks, owner, path }) {
 async function left({ ui, watch, gate, checks, api, path }) {
   checks.that(gate.streams.size === 1, `the page has ${gate.streams.size} streams`);
   await ui.logIn(OTHER);
-  await watch.until(() => gate.streams.size === 0, 'the end of the stream of the person before');
+  await watch.until(() => gate.streams.size === 0, 'the end of the stream of the person before', 10);
   const other = await Program.logIn(api, OTHER);
   const { id, order_no } = (await other.send('GET', '/v1/filings')).items[0];
   const mark = watch.mark();

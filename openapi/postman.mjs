@@ -79,9 +79,12 @@ function request(path, method, operation) {
 }
 
 const folders = new Map(document.tags.map(({ name, description }) => [name, { name, description, item: [] }]));
+// Whoever runs the collection as a whole is logged out after all the others, not before them.
+const last = [];
 for (const [path, methods] of Object.entries(document.paths)) {
   for (const [method, operation] of Object.entries(methods)) {
-    folders.get(operation.tags[0]).item.push(request(path, method, operation));
+    const list = operation.operationId === "logout" ? last : folders.get(operation.tags[0]).item;
+    list.push(request(path, method, operation));
   }
 }
 
@@ -101,6 +104,6 @@ const collection = {
     variable("access_token", "", "Set by the requests 'Log in' and 'Replace the tokens'; all others send it."),
     variable("refresh_token", "", "Set by the same requests."),
   ],
-  item: [...folders.values()].filter((folder) => folder.item.length),
+  item: [...[...folders.values()].filter((folder) => folder.item.length), ...last],
 };
 writeFileSync(collectionPath, JSON.stringify(collection, null, 1) + "\n");

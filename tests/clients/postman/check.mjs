@@ -2,7 +2,7 @@
 // runner: log in, tokens kept for the others, paths, a form, a body, If-Match. Usage: node check.mjs COLLECTION DOCUMENT BASE_URL
 import { readFileSync } from 'node:fs';
 import newman from 'newman';
-import { Collection } from 'postman-collection';
+import postman from 'postman-collection';
 
 const [collectionPath, documentPath, baseUrl] = process.argv.slice(2);
 const read = (path) => JSON.parse(readFileSync(path, 'utf8'));
@@ -10,7 +10,7 @@ const json = read(collectionPath);
 const operations = Object.values(read(documentPath).paths).flatMap((methods) => Object.values(methods));
 
 const faults = [];
-const collection = new Collection(json);
+const collection = new postman.Collection(json);
 let requests = 0;
 collection.forEachItem(() => (requests += 1));
 if (requests !== operations.length) faults.push(`${requests} requests were imported, the document has ${operations.length} operations`);
@@ -20,7 +20,7 @@ for (const [, name] of JSON.stringify(json.item).matchAll(/\{\{([a-z]\w*)\}\}/g)
 }
 
 // They run in the order of the collection; each works as it stands for the user of its variables.
-const WANTED = ['login', 'refreshSession', 'issueToken', 'getMe', 'updateFiling', 'getFiling', 'listFilings', 'getReadiness'];
+const WANTED = ['login', 'refreshSession', 'issueToken', 'getMe', 'updateFiling', 'getFiling', 'listFilings', 'getReadiness', 'logout'];
 const names = WANTED.map((id) => operations.find(({ operationId }) => operationId === id)?.summary ?? id);
 const summary = await new Promise((done, fail) =>
   newman.run(

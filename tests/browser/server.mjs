@@ -32,7 +32,8 @@ export async function startBeian(env = {}) {
     if (child.exitCode === null) child.kill('SIGKILL');
     await rm(folder, { recursive: true, force: true });
   };
-  for (let tries = 0; tries < 600; tries++) {
+  // Three minutes: on a machine that builds something beside, making the database alone takes more than one.
+  for (let tries = 0; tries < 1800; tries++) {
     if (child.exitCode !== null) throw new Error(`the server ended with ${child.exitCode}:\n${log}`);
     const url = await readFile(join(folder, 'address'), 'utf8').catch(() => '');
     if (url && (await fetch(`${url.trim()}/readyz`).catch(() => null))?.ok) return { url: url.trim(), stop, log: () => log };

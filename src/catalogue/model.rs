@@ -193,14 +193,13 @@ pub fn rejection_reasons(conn: &mut PgConnection, on: NaiveDate) -> QueryResult<
     rows(conn, Catalogue::RejectionReasons, "", on).map(data)
 }
 
-/// The data of a province's rule in force on a date, for statements that read it beside something else; to be understood by
-/// [`read_province_rule`].
+/// The data of the provinces' rules in force on a date, newest first, for statements that read one beside something else: they
+/// choose the province. To be understood by [`read_province_rule`].
 #[diesel::dsl::auto_type]
-pub fn province_rule_data<'a>(province: &'a str, on: NaiveDate) -> _ {
+pub fn province_rule_data(on: NaiveDate) -> _ {
     let catalogue: Catalogue = Catalogue::ProvinceRules;
     catalogue_rows::table
         .filter(catalogue_rows::catalogue.eq(catalogue))
-        .filter(catalogue_rows::key.eq(province))
         .filter(catalogue_rows::effective_from.le(on))
         .order_by(catalogue_rows::effective_from.desc())
         .select(catalogue_rows::data)
@@ -228,7 +227,7 @@ pub fn read_province_rule(province: &str, data: Option<Value>) -> QueryResult<Pr
 
 /// What a province asks for.
 pub fn province_rule(conn: &mut PgConnection, province: &str, on: NaiveDate) -> QueryResult<ProvinceRule> {
-    let data = province_rule_data(province, on).first(conn).optional()?;
+    let data = province_rule_data(on).filter(catalogue_rows::key.eq(province)).first(conn).optional()?;
     read_province_rule(province, data)
 }
 

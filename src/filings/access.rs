@@ -16,7 +16,16 @@ use crate::schema::{bureau_submissions, review_task_holders, review_tasks, users
 /// 404.
 pub fn visible(conn: &mut PgConnection, caller: &Caller, id: FilingId) -> ApiResult<Filing> {
     let filing = model::find(conn, id)?;
-    if may_see(conn, caller, &filing)? { Ok(filing) } else { Err(ApiError::not_found()) }
+    ensure_visible(conn, caller, &filing)?;
+    Ok(filing)
+}
+
+/// For a filing that was read already.
+///
+/// # Errors
+/// 404 when the caller may not see it.
+pub fn ensure_visible(conn: &mut PgConnection, caller: &Caller, filing: &Filing) -> ApiResult<()> {
+    if may_see(conn, caller, filing)? { Ok(()) } else { Err(ApiError::not_found()) }
 }
 
 /// Reads a filing that is the caller's own (or their partner's).

@@ -7,18 +7,21 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use serde_json::Value;
 
-use super::model::Filing;
+use super::model::{AcceptedRevision, Filing, Revision};
 use super::workflow::Facts;
 use crate::backdrop_shipments;
 use crate::bureau_submissions::{self, SubmissionState};
 use crate::catalogue;
 use crate::kernel::clock::shanghai_date;
-use crate::kernel::ids::ContentId;
+use crate::kernel::fixed_query::FixedDsl;
+use crate::kernel::ids::{ContentId, FilingId, UserId};
 use crate::photo_verifications::{self, PhotoState};
 use crate::schema::{
-    backdrop_shipments as shipments, bureau_submissions as submissions, filing_revisions, filings,
-    photo_verifications as photos, rejections, websites,
+    backdrop_shipments as shipments, bureau_submissions as submissions, catalogue_rows, filing_revisions,
+    filings, photo_verifications as photos, rejections, terms, website_contents, websites,
 };
+use crate::users::undeliverable;
+use crate::websites::content::WebsiteContent;
 
 /// The surroundings of a filing.
 #[derive(Debug)]
@@ -35,9 +38,9 @@ pub struct Around {
     pub has_submission: bool,
 }
 
-/// Columns of the statement: live photo, live submission, valid photo, the province's rule, filed version,
-/// open shipment, content of the last revision, then the four `has_…`.
-type Row = (
+/// Columns of [`columns`]: live photo, live submission, valid photo, the province's rule, filed version, open shipment, content
+/// of the last revision, then the four `has_…`.
+type Columns = (
     Option<PhotoState>,
     Option<SubmissionState>,
     bool,
@@ -51,26 +54,133 @@ type Row = (
     bool,
 );
 
+/// What [`Columns`] holds, for a statement over `filings` and, beside each, its last revision if it has one.
+macro_rules! columns {
+    ($now:expr) => {{
+        let photos_of = photos::table.filter(photos::filing_id.eq(filings::id));
+        let submissions_of = submissions::table.filter(submissions::filing_id.eq(filings::id));
+        let shipments_of = shipments::table.filter(shipments::filing_id.eq(filings::id));
+        let valid_photo = photos_of
+            .filter(photos::state.eq(PhotoState::Passed))
+            .filter(photos::decided_at.gt($now - photo_verifications::validity()))
+            .filter(photos::person_hash.nullable().eq(filing_revisions::person_hash.nullable()));
+        (
+            photos_of
+                .filter(photos::state.eq_any(photo_verifications::LIVE))
+                .select(photos::state)
+                .single_value(),
+            submissions_of
+                .filter(submissions::state.eq_any(bureau_submissions::LIVE))
+                .select(submissions::state)
+                .single_value(),
+            exists(valid_photo),
+            catalogue::model::province_rule_data(shanghai_date($now))
+                .filter(catalogue_rows::key.eq(filings::province_code))
+                .single_value(),
+            websites::table
+                .filter(websites::id.eq(filings::website_id))
+                .select(websites::filed_version)
+                .single_value(),
+            exists(shipments_of.filter(shipments::state.eq_any(backdrop_shipments::OPEN))),
+            filing_revisions::content_id.nullable(),
+            exists(rejections::table.filter(rejections::filing_id.eq(filings::id))),
+            exists(photos_of),
+            exists(shipments_of),
+            exists(submissions_of),
+        )
+    }};
+}
+
+/// Beside each filing its last revision: `filings` and what this joins is what [`columns`] reads from.
+#[diesel::dsl::auto_type]
+fn with_last_revision() -> _ {
+    filings::table.left_join(
+        filing_revisions::table.on(filing_revisions::filing_id
+            .eq(filings::id)
+            .and(filing_revisions::revision_no.eq(filings::revision_no))),
+    )
+}
+
 /// Reads what stands around a filing. Before a decision the caller has locked the filing; without a lock the answer is only
 /// for showing.
 ///
 /// # Errors
 /// When the database fails.
 pub fn read(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> QueryResult<Around> {
-    let photos_of = photos::table.filter(photos::filing_id.eq(filing.id));
-    let submissions_of = submissions::table.filter(submissions::filing_id.eq(filing.id));
-    let shipments_of = shipments::table.filter(shipments::filing_id.eq(filing.id));
-    let last_revision = filing_revisions::table
-        .filter(filing_revisions::filing_id.eq(filing.id))
-        .filter(filing_revisions::revision_no.eq(filing.revision_no));
-    let valid_photo = photos_of
-        .filter(photos::state.eq(PhotoState::Passed))
-        .filter(photos::decided_at.gt(now - photo_verifications::validity()))
-        .filter(
-            photos::person_hash
-                .nullable()
-                .eq(last_revision.select(filing_revisions::person_hash).single_value()),
-        );
+    struct ReadAround;
+    let columns: Columns = with_last_revision()
+        .filter(filings::id.eq(filing.id))
+        .select(columns!(now))
+        .fixed::<ReadAround>()
+        .get_result(conn)?;
+    understand(conn, filing, columns)
+}
+
+/// All that the page of a filing begins with.
+#[derive(Debug)]
+pub struct Sheet {
+    /// The filing.
+    pub filing: Filing,
+    /// What stands around it.
+    pub around: Around,
+    /// What was submitted last.
+    pub last: Option<AcceptedRevision>,
+    /// What is being edited, or was submitted last if nothing was changed since.
+    pub content: WebsiteContent,
+    /// News cannot reach the user who looks, by one channel at least.
+    pub viewer_is_unreachable: bool,
+}
+
+/// Reads a filing with its surroundings, its last revision and its content, in one statement: only for showing.
+///
+/// # Errors
+/// `NotFound`, or when the database fails.
+pub fn read_sheet(
+    conn: &mut PgConnection,
+    id: FilingId,
+    viewer: UserId,
+    now: DateTime<Utc>,
+) -> QueryResult<Sheet> {
+    struct ReadSheet;
+    let (filing, columns, revision, terms, consent, content, viewer_is_unreachable): (
+        Filing,
+        Columns,
+        Option<Revision>,
+        Option<String>,
+        Option<String>,
+        WebsiteContent,
+        bool,
+    ) = with_last_revision()
+        .inner_join(website_contents::table.on(website_contents::id.eq(filings::content_id)))
+        .filter(filings::id.eq(id))
+        .select((
+            Filing::as_select(),
+            columns!(now),
+            Option::<Revision>::as_select(),
+            terms::table
+                .filter(terms::id.nullable().eq(filing_revisions::terms_id.nullable()))
+                .select(terms::version)
+                .single_value(),
+            terms::table
+                .filter(terms::id.nullable().eq(filing_revisions::consent_id.nullable()))
+                .select(terms::version)
+                .single_value(),
+            WebsiteContent::as_select(),
+            exists(undeliverable::open_of(viewer)),
+        ))
+        .fixed::<ReadSheet>()
+        .get_result(conn)?;
+    let around = understand(conn, &filing, columns)?;
+    Ok(Sheet {
+        filing,
+        around,
+        last: revision.map(|revision| (revision, terms, consent)),
+        content,
+        viewer_is_unreachable,
+    })
+}
+
+fn understand(conn: &mut PgConnection, filing: &Filing, columns: Columns) -> QueryResult<Around> {
     let (
         photo,
         submission,
@@ -83,26 +193,7 @@ pub fn read(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> Que
         has_photo,
         has_shipment,
         has_submission,
-    ): Row = diesel::select((
-        photos_of
-            .filter(photos::state.eq_any(photo_verifications::LIVE))
-            .select(photos::state)
-            .single_value(),
-        submissions_of
-            .filter(submissions::state.eq_any(bureau_submissions::LIVE))
-            .select(submissions::state)
-            .single_value(),
-        exists(valid_photo),
-        catalogue::model::province_rule_data(&filing.province_code, shanghai_date(now)).single_value(),
-        websites::table.find(filing.website_id).select(websites::filed_version).single_value(),
-        exists(shipments_of.filter(shipments::state.eq_any(backdrop_shipments::OPEN))),
-        last_revision.select(filing_revisions::content_id).single_value(),
-        exists(rejections::table.filter(rejections::filing_id.eq(filing.id))),
-        exists(photos_of),
-        exists(shipments_of),
-        exists(submissions_of),
-    ))
-    .get_result(conn)?;
+    ) = columns;
     let asks_for_sms =
         catalogue::model::read_province_rule(&filing.province_code, province)?.sms_verification;
     Ok(Around {

@@ -7,12 +7,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::access;
+use super::around::Sheet;
 use super::diff::changed_fields;
+use super::kinds;
 use super::model::{self, Filing};
 use super::next_actions::{Situation, View, next_actions};
 use super::rejections::{self, Rejection, RejectionItem, RejectionSource, TargetKind};
 use super::workflow::{Facts, Status};
-use super::{around, kinds};
 use crate::auth::{Caller, Role};
 use crate::backdrop_shipments::ShipmentBody;
 use crate::bureau_submissions::BureauBody;
@@ -305,30 +306,23 @@ pub fn rejection_body(rejection: Rejection, items: Vec<RejectionItem>, locale: L
 pub fn show(
     conn: &mut PgConnection,
     caller: &Caller,
-    filing: Filing,
+    sheet: Sheet,
     provider: &str,
-    now: DateTime<Utc>,
 ) -> QueryResult<FilingBody> {
     let locale = caller.locale;
+    let Sheet { filing, around, last, content, viewer_is_unreachable } = sheet;
     let is_owner = caller.owns(filing.account_id, filing.partner_id);
-    let around = around::read(conn, &filing, now)?;
     let facts = &around.facts;
-    let last = match filing.revision_no {
-        0 => None,
-        _ => model::accepted_revisions(conn, filing.id, 1)?.pop(),
+    let website = match &last {
+        // What the owner is writing since is nobody else's business.
+        Some((last, ..)) if !is_owner && last.content_id != filing.content_id => {
+            websites::model::load(conn, last.content_id.0)?
+        }
+        _ => content,
     };
-    let shown_content = match &last {
-        Some((last, ..)) if !is_owner => last.content_id,
-        _ => filing.content_id,
-    };
-    let compares = is_owner && filing.status.is_editable();
-    let (website, has_changes) = if compares {
-        let ids = (filing.base_content_id.0, shown_content.0);
-        let (base, website) = websites::model::load_both(conn, ids)?;
-        let has_changes = !changed_fields(&base, &website).is_empty();
-        (website, has_changes)
-    } else {
-        (websites::model::load(conn, shown_content.0)?, false)
+    let has_changes = is_owner && filing.status.is_editable() && {
+        let base = websites::model::load(conn, filing.base_content_id.0)?;
+        !changed_fields(&base, &website).is_empty()
     };
     let latest = if around.has_rejection { rejections::latest(conn, filing.id)? } else { None };
     let rejection = match (&last, latest) {
@@ -363,7 +357,7 @@ pub fn show(
         _ => Vec::new(),
     };
     let mut next_actions = next_actions(filing.id, filing.status, view, facts, &situation, locale);
-    if is_owner && filing.status.is_live() {
+    if is_owner && viewer_is_unreachable && filing.status.is_live() {
         // News of the filing do not reach the caller: a step of theirs, not of the filing.
         let lost = undeliverable::channels_of(conn, &[caller.user_id])?;
         next_actions.extend(lost.into_iter().map(|(_, channel)| NextAction {

@@ -117,16 +117,11 @@ pub fn last_revision(conn: &mut PgConnection, id: FilingId) -> QueryResult<Revis
 /// A revision with what was accepted with it: the versions of the terms and of the consent.
 pub type AcceptedRevision = (Revision, Option<String>, Option<String>);
 
-/// Every revision of a filing with the accepted versions, newest first; at most `limit`.
-pub fn accepted_revisions(
-    conn: &mut PgConnection,
-    id: FilingId,
-    limit: i64,
-) -> QueryResult<Vec<AcceptedRevision>> {
+/// Every revision of a filing with the accepted versions, newest first.
+pub fn accepted_revisions(conn: &mut PgConnection, id: FilingId) -> QueryResult<Vec<AcceptedRevision>> {
     filing_revisions::table
         .filter(filing_revisions::filing_id.eq(id))
         .order(filing_revisions::revision_no.desc())
-        .limit(limit)
         .select((
             Revision::as_select(),
             terms::table

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod db;
 pub mod envelope;
 pub mod etag;
+pub mod fixed_query;
 pub mod i18n;
 pub mod idempotency;
 pub mod ids;

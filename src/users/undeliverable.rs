@@ -156,6 +156,12 @@ pub fn arrived(
     Ok(())
 }
 
+/// The contacts of a user that cannot be reached, for statements that ask beside something else.
+#[diesel::dsl::auto_type]
+pub fn open_of(user: UserId) -> _ {
+    table::table.filter(table::user_id.eq(user)).filter(table::cleared_at.is_null())
+}
+
 /// Which contacts of these users cannot be reached.
 ///
 /// # Errors

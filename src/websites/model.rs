@@ -21,16 +21,6 @@ pub fn load(conn: &mut PgConnection, id: Uuid) -> QueryResult<WebsiteContent> {
     website_contents::table.find(id).select(WebsiteContent::as_select()).first(conn)
 }
 
-/// Reads two content rows at once, the same one twice if the ids are equal; `NotFound` when one is missing.
-pub fn load_both(
-    conn: &mut PgConnection,
-    (first, second): (Uuid, Uuid),
-) -> QueryResult<(WebsiteContent, WebsiteContent)> {
-    let rows = load_all(conn, &[first, second])?;
-    let find = |id| rows.get(&id).cloned();
-    find(first).zip(find(second)).ok_or(diesel::result::Error::NotFound)
-}
-
 /// Reads content rows by their ids; what is missing is absent.
 pub fn load_all(conn: &mut PgConnection, ids: &[Uuid]) -> QueryResult<HashMap<Uuid, WebsiteContent>> {
     let rows: Vec<(Uuid, WebsiteContent)> = website_contents::table

@@ -12,6 +12,7 @@ use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, Caller, op};
 use crate::error::{ApiError, ApiResult, FieldError, Place, violated_constraint};
 use crate::error_codes as codes;
+use crate::filings::around::{self, Sheet};
 use crate::filings::body::{self, FilingBody};
 use crate::filings::check::Report;
 use crate::filings::model::{self, Filing};
@@ -147,11 +148,16 @@ fn tag(caller: &Caller, body: &FilingBody) -> String {
 pub(super) fn shown(
     conn: &mut PgConnection,
     caller: &Caller,
-    filing: Filing,
+    id: FilingId,
     provider: &str,
     now: DateTime<Utc>,
 ) -> ApiResult<Reply> {
-    let body: FilingBody = body::show(conn, caller, filing, provider, now)?;
+    let sheet = around::read_sheet(conn, id, caller.user_id, now)?;
+    reply(conn, caller, sheet, provider)
+}
+
+fn reply(conn: &mut PgConnection, caller: &Caller, sheet: Sheet, provider: &str) -> ApiResult<Reply> {
+    let body = body::show(conn, caller, sheet, provider)?;
     let tag = tag(caller, &body);
     Ok(Reply::ok(&body)?.etag(tag))
 }
@@ -192,7 +198,8 @@ fn create(
 ) -> ApiResult<Reply> {
     let filing = start(conn, caller, body, now)?;
     let location = format!("/v1/filings/{}", filing.id);
-    let body = body::show(conn, caller, filing, provider, now)?;
+    let sheet = around::read_sheet(conn, filing.id, caller.user_id, now)?;
+    let body = body::show(conn, caller, sheet, provider)?;
     let tag = tag(caller, &body);
     Ok(Reply::created(location, &body)?.etag(tag))
 }
@@ -361,8 +368,9 @@ pub async fn get_filing(
     let caller = caller.caller.clone();
     app.db
         .run(move |conn| {
-            let filing = access::visible(conn, &caller, id.0)?;
-            shown(conn, &caller, filing, &provider, now)
+            let sheet = around::read_sheet(conn, id.0, caller.user_id, now)?;
+            access::ensure_visible(conn, &caller, &sheet.filing)?;
+            reply(conn, &caller, sheet, &provider)
         })
         .await
 }
@@ -404,7 +412,7 @@ pub async fn update_filing(
             let filing = edit(conn, &caller, filing, body.0, now)?;
             let deed = Deed::new("edit", "filing", filing.id.0).account(filing.account_id).filing(filing.id);
             audit::record(conn, now, &ctx.actor, deed)?;
-            shown(conn, &caller, filing, &provider, now)
+            shown(conn, &caller, filing.id, &provider, now)
         })
         .await
 }

@@ -257,7 +257,7 @@ pub async fn list_filing_revisions(
     app.db
         .run(move |conn| {
             let filing = access::visible(conn, &caller, id.0)?;
-            let revisions = model::accepted_revisions(conn, filing.id, i64::MAX)?;
+            let revisions = model::accepted_revisions(conn, filing.id)?;
             let contents: Vec<uuid::Uuid> =
                 revisions.iter().map(|(revision, ..)| revision.content_id.0).collect();
             let contents = websites::model::load_all(conn, &contents)?;

@@ -106,7 +106,7 @@ pub async fn submit_filing(
                 }
                 let input = Input { acceptance: Some(&acceptance), ..Default::default() };
                 let filing = act::act(conn, &ctx, filing, Action::Submit, input)?;
-                shown(conn, &caller, filing, &provider, now)
+                shown(conn, &caller, filing.id, &provider, now)
             },
         )
         .await
@@ -190,7 +190,7 @@ async fn step(
                 etag::ensure_version(if_match.optional(), filing.version)?;
                 let ctx = Ctx::new(now, Actor::from(&caller), Side::Owner);
                 let filing = act::act(conn, &ctx, filing, action, Input::default())?;
-                shown(conn, &caller, filing, &provider, now)
+                shown(conn, &caller, filing.id, &provider, now)
             },
         )
         .await

@@ -1,5 +1,5 @@
-//! One event, one line, one flat JSON object: the fields of all spans around it (the request id among
-//! them), then its own. Log stores search flat names; the library's own form nests them.
+//! One event, one line, one flat JSON object: its own fields, then those of all spans around it (the
+//! request id among them). Log stores search flat names; the library's own form nests them.
 
 use std::fmt;
 use std::time::SystemTime;
@@ -29,17 +29,33 @@ where
         line.insert("timestamp".into(), now().into());
         line.insert("level".into(), event.metadata().level().as_str().into());
         line.insert("target".into(), event.metadata().target().into());
-        // Keeps its place in front of the spans' fields.
+        // Keeps its place in front of the other fields.
         line.insert("message".into(), Value::Null);
-        for span in context.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
-            let extensions = span.extensions();
-            let fields = extensions.get::<FormattedFields<JsonFields>>();
-            if let Some(Ok(Value::Object(fields))) = fields.map(|fields| serde_json::from_str(&fields.fields))
-            {
-                line.extend(fields);
+        event.record(&mut Fields(&mut line));
+        let spans: Vec<String> = context
+            .event_scope()
+            .into_iter()
+            .flatten()
+            .filter_map(|span| {
+                span.extensions().get::<FormattedFields<JsonFields>>().map(|text| text.fields.clone())
+            })
+            .filter(|fields| fields.len() > "{}".len())
+            .collect();
+        if let [fields] = spans.as_slice()
+            && !line.keys().any(|key| fields.contains(&format!("\"{key}\":")))
+        {
+            // Nearly every line: the span's fields are JSON already, and need not be read to be written again.
+            let line = Value::Object(line).to_string();
+            return writeln!(writer, "{},{}", &line[..line.len() - 1], &fields[1..]);
+        }
+        // The nearest wins: the event itself, then from the innermost span outwards.
+        for fields in spans {
+            if let Ok(Value::Object(fields)) = serde_json::from_str(&fields) {
+                for (name, value) in fields {
+                    line.entry(name).or_insert(value);
+                }
             }
         }
-        event.record(&mut Fields(&mut line));
         writeln!(writer, "{}", Value::Object(line))
     }
 }
@@ -121,15 +137,22 @@ mod tests {
             let outer = tracing::info_span!("request", request_id = "r-1", status = tracing::field::Empty);
             outer.record("status", 204);
             let _outer = outer.enter();
-            let _inner = tracing::info_span!("query", table = "filings").entered();
-            tracing::warn!(rows = 3, "line\nbreak");
+            tracing::info!(rows = 2, "alone");
+            let _inner = tracing::info_span!("query", table = "filings", request_id = "r-2").entered();
+            tracing::warn!(rows = 3, table = "websites", "line\nbreak");
         });
         let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
-        assert_eq!(text.lines().count(), 1, "{text}");
-        let line: Value = serde_json::from_str(&text).unwrap();
-        assert_eq!(line["request_id"], "r-1");
+        let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let [alone, line] = lines.as_slice() else { panic!("{text}") };
+        assert_eq!(
+            (&alone["request_id"], &alone["status"], &alone["rows"]),
+            (&"r-1".into(), &204.into(), &2.into())
+        );
+        assert_eq!(alone["message"], "alone");
+        assert_eq!(text.matches("request_id").count(), 2, "no name twice in a line: {text}");
+        assert_eq!(line["request_id"], "r-2");
         assert_eq!(line["status"], 204);
-        assert_eq!(line["table"], "filings");
+        assert_eq!(line["table"], "websites");
         assert_eq!(line["rows"], 3);
         assert_eq!(line["message"], "line\nbreak");
         assert_eq!(line["level"], "WARN");

@@ -5,7 +5,7 @@ use std::time::Instant;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::{Error, HttpMessage};
-use tracing::{Span, field};
+use tracing::Span;
 use tracing_actix_web::RootSpanBuilder;
 
 use crate::kernel::request_id;
@@ -24,7 +24,6 @@ impl RootSpanBuilder for RequestSpan {
             request_id = request_id::of(request.request()),
             method = %request.method(),
             path = request.path(),
-            status = field::Empty,
         )
     }
 
@@ -36,13 +35,14 @@ impl RootSpanBuilder for RequestSpan {
             }
             Err(error) => (error.as_response_error().status_code(), None),
         };
-        span.record("status", status.as_u16());
         let elapsed_ms = elapsed.map(|elapsed| u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX));
         let _entered = span.enter();
-        if status.is_server_error() {
-            tracing::error!(elapsed_ms, "request failed");
+        let is_failure = status.is_server_error();
+        let status = status.as_u16();
+        if is_failure {
+            tracing::error!(status, elapsed_ms, "request failed");
         } else {
-            tracing::info!(elapsed_ms, "request finished");
+            tracing::info!(status, elapsed_ms, "request finished");
         }
     }
 }

@@ -1,8 +1,12 @@
 //! Access tokens: JWT, HS256, signed with the first key, accepted under any of the known keys so that keys can be rotated.
 
+use std::collections::HashMap;
+use std::sync::RwLock;
+
 use chrono::{DateTime, Duration, Utc};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::config::JwtKey;
 use crate::error::{ApiError, ApiResult};
@@ -11,9 +15,13 @@ use crate::kernel::ids::{SessionId, UserId};
 
 const AUDIENCE: &str = "beian-api";
 const TOKEN_TYPE: &str = "access";
+/// How long a verified token is remembered: a burst of requests reads it once.
+const REMEMBERED_SECONDS: i64 = 5;
+/// How many tokens are remembered at most.
+const REMEMBERED_TOKENS: usize = 10_000;
 
 /// What an access token says. Roles are not in it: they are read with the session, so that a change takes effect.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Claims {
     /// The user.
     pub sub: UserId,
@@ -38,6 +46,8 @@ impl Claims {
 /// Signs and reads access tokens.
 pub struct TokenKeys {
     keys: Vec<(String, EncodingKey, DecodingKey)>,
+    /// By SHA-256: the memory holds no token that somebody could use.
+    verified: RwLock<HashMap<[u8; 32], (DateTime<Utc>, Claims)>>,
 }
 
 impl TokenKeys {
@@ -50,7 +60,7 @@ impl TokenKeys {
                 (key.kid.clone(), EncodingKey::from_secret(secret), DecodingKey::from_secret(secret))
             })
             .collect();
-        Self { keys }
+        Self { keys, verified: RwLock::default() }
     }
 
     /// A token for a session, valid for `lifetime`, for everything that the user may.
@@ -99,6 +109,39 @@ impl TokenKeys {
     /// # Errors
     /// 401 `token_expired` or `unauthenticated`.
     pub fn verify(&self, token: &str, now: DateTime<Utc>) -> ApiResult<Claims> {
+        let id: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let claims = match self.recall(&id, now) {
+            Some(claims) => claims,
+            None => {
+                let claims = self.read(token)?;
+                self.remember(id, &claims, now);
+                claims
+            }
+        };
+        if claims.exp <= now.timestamp() {
+            return Err(ApiError::new(&codes::TOKEN_EXPIRED));
+        }
+        Ok(claims)
+    }
+
+    fn recall(&self, id: &[u8; 32], now: DateTime<Utc>) -> Option<Claims> {
+        let verified = self.verified.read().ok()?;
+        let (at, claims) = verified.get(id)?;
+        (now - *at < Duration::seconds(REMEMBERED_SECONDS)).then(|| claims.clone())
+    }
+
+    fn remember(&self, id: [u8; 32], claims: &Claims, now: DateTime<Utc>) {
+        let Ok(mut verified) = self.verified.write() else { return };
+        if verified.len() >= REMEMBERED_TOKENS {
+            verified.retain(|_, (at, _)| now - *at < Duration::seconds(REMEMBERED_SECONDS));
+        }
+        if verified.len() < REMEMBERED_TOKENS {
+            verified.insert(id, (now, claims.clone()));
+        }
+    }
+
+    /// The claims of a token that one of the keys signed, whether it has ended or not.
+    fn read(&self, token: &str) -> ApiResult<Claims> {
         let refused = || ApiError::new(&codes::UNAUTHENTICATED);
         let header = jsonwebtoken::decode_header(token).map_err(|_| refused())?;
         let kid = header.kid.ok_or_else(refused)?;
@@ -110,9 +153,6 @@ impl TokenKeys {
         let claims = jsonwebtoken::decode::<Claims>(token, key, &validation).map_err(|_| refused())?.claims;
         if claims.typ != TOKEN_TYPE {
             return Err(refused());
-        }
-        if claims.exp <= now.timestamp() {
-            return Err(ApiError::new(&codes::TOKEN_EXPIRED));
         }
         Ok(claims)
     }

@@ -373,7 +373,8 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
     let schemas = web::Data::new(BodySchemas::new(&document));
     let limits = web::Data::new(ParameterLimits::new(&document));
     let known = web::Data::new(routes::KnownPaths::new(&document));
-    let text = web::Data::new(DocumentText(serde_json::to_string(&document).unwrap_or_default()));
+    let text = web::Data::new(DocumentText(serde_json::to_string(&document).unwrap_or_default().into()));
+    drop(document);
     let limit = web::Data::new(RateLimit::new(app.config.http.rate_limit_per_second));
     let shutdown = app.config.http.shutdown_timeout;
     let data = web::Data::new(app);
@@ -413,7 +414,7 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
     Ok(server.run())
 }
 
-struct DocumentText(String);
+struct DocumentText(web::Bytes);
 
 async fn openapi_json(text: web::Data<DocumentText>) -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(text.0.clone())

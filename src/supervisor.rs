@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use secrecy::SecretString;
+use socket2::SockRef;
 
 use crate::config::{Config, Mode, Secrets, StorageConfig};
 use crate::embedded::data_dir::{DataDir, EmbeddedSecrets};
@@ -26,6 +27,9 @@ pub use run::serve_until_stopped;
 
 /// Name of the database and of the bucket in embedded mode.
 const NAME: &str = "beian";
+/// Connections that may wait to be accepted. The standard library asks for 128: when more come at once, the system drops their
+/// first packet, and they come back after a second. (The system's own limit, `net.core.somaxconn`, is 4096 by default.)
+const BACKLOG: i32 = 4096;
 /// File that keeps the store's port, so that presigned URLs survive a restart.
 const S3_PORT_FILE: &str = "s3-port";
 
@@ -136,9 +140,11 @@ pub fn bind(setting: &str, addr: SocketAddr, fall_back: bool) -> anyhow::Result<
         }
         other => other,
     };
-    listener.with_context(|| {
+    let listener = listener.with_context(|| {
         format!("cannot listen on {addr}; set {setting} to another address (port 0: a free one)")
-    })
+    })?;
+    SockRef::from(&listener).listen(BACKLOG)?;
+    Ok(listener)
 }
 
 fn external(config: &Config) -> anyhow::Result<Ground> {

@@ -22,7 +22,7 @@ use crate::error_codes as codes;
 /// Longest wait for a connection before the request is refused with 503.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 /// Requests that may wait for a connection, for each connection of the pool.
-const WAITERS_PER_CONNECTION: usize = 64;
+const WAITERS_PER_CONNECTION: usize = 32;
 
 /// A handle to the database; cheap to clone.
 #[derive(Clone)]

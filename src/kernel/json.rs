@@ -33,14 +33,17 @@ pub const MAX_BATCH_BYTES: usize = 1024 * 1024;
 
 /// Validators of request bodies, compiled from the OpenAPI document when first needed.
 pub struct BodySchemas {
-    components: Value,
+    /// As text: the schemas of all bodies as trees would be megabytes that nobody looks at again.
+    texts: HashMap<String, String>,
     compiled: RwLock<HashMap<TypeId, Arc<Validator>>>,
 }
 
 impl BodySchemas {
     /// Takes the finished OpenAPI document.
     pub fn new(document: &Value) -> Self {
-        Self { components: document["components"]["schemas"].clone(), compiled: RwLock::default() }
+        let schemas = document["components"]["schemas"].as_object().into_iter().flatten();
+        let texts = schemas.map(|(name, schema)| (name.clone(), schema.to_string())).collect();
+        Self { texts, compiled: RwLock::default() }
     }
 
     fn validator<T: ToSchema + 'static>(&self) -> Result<Arc<Validator>, ApiError> {
@@ -49,7 +52,7 @@ impl BodySchemas {
             return Ok(found);
         }
         let name = T::name().into_owned();
-        if self.components.get(&name).is_none() {
+        if !self.texts.contains_key(&name) {
             return Err(ApiError::internal(format!("no schema {name} in the document")));
         }
         let mut reachable = serde_json::Map::new();
@@ -75,10 +78,12 @@ impl BodySchemas {
         if !seen.insert(name.to_owned()) {
             return;
         }
-        let Some(schema) = self.components.get(name) else { return };
+        let Some(schema) = self.texts.get(name).and_then(|text| serde_json::from_str(text).ok()) else {
+            return;
+        };
         let mut names = Vec::new();
-        references(schema, &mut names);
-        into.insert(name.to_owned(), schema.clone());
+        references(&schema, &mut names);
+        into.insert(name.to_owned(), schema);
         for name in names {
             self.collect(&name, into, seen);
         }

@@ -26,6 +26,7 @@ use crate::kernel::idempotency::Idempotency;
 use crate::kernel::ids::{AccountId, ContentId, FilingId, PartnerId, RejectionItemId, SubjectId, WebsiteId};
 use crate::kernel::json::{Json, Path};
 use crate::kernel::reply::Reply;
+use crate::sandbox;
 use crate::schema::{accounts, filings, rejection_items, subjects, websites as sites};
 use crate::websites;
 use crate::websites::patch::WebsiteContentPatch;
@@ -503,7 +504,8 @@ fn answer(
 
 /// Check a draft, all problems at once
 ///
-/// A dry run of submit that changes nothing: every rule, every missing material, every unanswered item of a rejection.
+/// A dry run of submit that changes nothing: every rule, every missing material, every unanswered item of a rejection. In
+/// embedded mode it also warns of words in the remark that look like words of the sandbox and are none (`sandbox_word_unknown`).
 #[utoipa::path(operation_id = "checkFiling", tag = "filings",
     params(("id" = FilingId, Path, description = "The filing.", example = "0193a000-0000-7000-8000-000000015001")),
     responses((status = 200, description = "What was found.", body = CheckResult)))]
@@ -514,11 +516,15 @@ pub async fn check_filing(
     id: Path<FilingId>,
 ) -> ApiResult<Reply> {
     let now = app.clock.now();
+    let is_sandbox = sandbox::is_on(&app);
     let caller = caller.caller.clone();
     app.db
         .run(move |conn| {
             let filing = access::owned(conn, &caller, id.0)?;
-            let report = check::run(conn, &filing, now)?;
+            let mut report = check::run(conn, &filing, now)?;
+            if is_sandbox {
+                report.findings.extend(sandbox::findings(report.remark.as_deref()));
+            }
             Reply::ok(&CheckResult::of(&report, &filing, caller.locale))
         })
         .await

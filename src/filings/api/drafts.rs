@@ -6,13 +6,13 @@ use diesel::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::provider;
+use super::house;
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, Caller, op};
 use crate::error::{ApiError, ApiResult, FieldError, Place, violated_constraint};
 use crate::error_codes as codes;
-use crate::filings::body::{self, FilingBody};
+use crate::filings::body::{self, FilingBody, House};
 use crate::filings::check::Report;
 use crate::filings::model::{self, Filing};
 use crate::filings::rules::{Finding, Severity};
@@ -149,10 +149,10 @@ pub(super) fn shown(
     conn: &mut PgConnection,
     caller: &Caller,
     filing: Filing,
-    provider: &str,
+    house: &House,
     now: DateTime<Utc>,
 ) -> ApiResult<Reply> {
-    let body: FilingBody = body::show(conn, caller, filing, provider, now)?;
+    let body: FilingBody = body::show(conn, caller, filing, house, now)?;
     let tag = tag(caller, &body);
     Ok(Reply::ok(&body)?.etag(tag))
 }
@@ -176,11 +176,11 @@ pub async fn create_filing(
     body: Json<CreateFiling>,
 ) -> ApiResult<Reply> {
     let now = app.clock.now();
-    let provider = provider(&app, &caller).to_owned();
+    let house = house(&app, &caller);
     let caller = caller.caller.clone();
     let key = caller.user_id.to_string();
     idempotency
-        .run(&app.db, now, &key, |_| Ok(()), move |conn| create(conn, &caller, body.0, &provider, now))
+        .run(&app.db, now, &key, |_| Ok(()), move |conn| create(conn, &caller, body.0, &house, now))
         .await
 }
 
@@ -188,12 +188,12 @@ fn create(
     conn: &mut PgConnection,
     caller: &Caller,
     body: CreateFiling,
-    provider: &str,
+    house: &House,
     now: DateTime<Utc>,
 ) -> ApiResult<Reply> {
     let filing = start(conn, caller, body, now)?;
     let location = format!("/v1/filings/{}", filing.id);
-    let body = body::show(conn, caller, filing, provider, now)?;
+    let body = body::show(conn, caller, filing, house, now)?;
     let tag = tag(caller, &body);
     Ok(Reply::created(location, &body)?.etag(tag))
 }
@@ -358,12 +358,12 @@ pub async fn get_filing(
     id: Path<FilingId>,
 ) -> ApiResult<Reply> {
     let now = app.clock.now();
-    let provider = provider(&app, &caller).to_owned();
+    let house = house(&app, &caller);
     let caller = caller.caller.clone();
     app.db
         .run(move |conn| {
             let filing = access::visible(conn, &caller, id.0)?;
-            shown(conn, &caller, filing, &provider, now)
+            shown(conn, &caller, filing, &house, now)
         })
         .await
 }
@@ -392,7 +392,7 @@ pub async fn update_filing(
     body: Json<UpdateFiling>,
 ) -> ApiResult<Reply> {
     let now = app.clock.now();
-    let provider = provider(&app, &caller).to_owned();
+    let house = house(&app, &caller);
     let caller = caller.caller.clone();
     app.db
         .transaction(move |conn| {
@@ -405,7 +405,7 @@ pub async fn update_filing(
             let filing = edit(conn, &caller, filing, body.0, now)?;
             let deed = Deed::new("edit", "filing", filing.id.0).account(filing.account_id).filing(filing.id);
             audit::record(conn, now, &ctx.actor, deed)?;
-            shown(conn, &caller, filing, &provider, now)
+            shown(conn, &caller, filing, &house, now)
         })
         .await
 }

@@ -94,6 +94,16 @@ impl ApiError {
         error
     }
 
+    /// A 409 `duplicate` for one field of the body: what it says is somebody else's already.
+    pub fn taken(pointer: &str, zh: impl Into<String>, en: impl Into<String>) -> Self {
+        let text = Bilingual::new(zh, en);
+        Self::new(&codes::DUPLICATE).detail(text.zh.clone(), text.en.clone()).errors(vec![FieldError::new(
+            Place::Pointer(pointer.to_owned()),
+            "duplicate",
+            text,
+        )])
+    }
+
     /// One field of the body is not valid, with an exact text.
     pub fn invalid_field(
         pointer: impl Into<String>,

@@ -91,7 +91,6 @@ error_codes! {
     UPLOAD_EXPIRED "upload_expired" 409 "上传已过期" "Upload expired" "上传地址已过期，请重新创建。" "The upload address has expired; create a new one."
     UPLOAD_REFUSED "upload_refused" 409 "上传的文件与声明不符" "File is not the one declared" "大小、校验和或内容与声明不符（见 reason），请重新上传。" "Its size, checksum or content is not what was declared (see reason); upload it again."
     TOO_MANY_ATTACHMENTS "too_many_attachments" 409 "备案资料过多" "Too many attachments" "每种材料最多 20 个文件，每个订单最多 50 个文件。" "A filing takes at most 20 files for a purpose and 50 in all."
-    LIVE_FILING_BLOCKS_IMPORT "live_filing_blocks_import" 409 "进行中的订单阻止导入" "A live filing blocks the import" "主体有进行中的订单。" "The subject has a live filing."
     VERIFICATION_NOT_PENDING "verification_not_pending" 409 "没有待验证的联系方式" "No verification under way" "没有进行中的验证，或已过期、错误次数过多，请重新修改联系方式。" "None is under way, or it has expired or had too many wrong tries; change the contact again."
     IDEMPOTENCY_IN_FLIGHT "idempotency_in_flight" 409 "相同请求正在处理" "Same request in flight" "带有相同 Idempotency-Key 的请求正在处理，请稍后重试。" "A request with this Idempotency-Key is being worked on; retry shortly."
     PRECONDITION_FAILED "precondition_failed" 412 "版本已过时" "Version is stale" "资源已被修改，请重新读取后再提交。" "The resource has changed; read it again before you send."

@@ -12,7 +12,6 @@ use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{self, Allowed, Caller, op};
 use crate::error::{ApiError, ApiResult, violated_constraint};
-use crate::error_codes as codes;
 use crate::kernel::etag::{IfMatch, ensure_version, etag};
 use crate::kernel::idempotency::Idempotency;
 use crate::kernel::ids::{AccountId, PartnerId};
@@ -137,7 +136,8 @@ fn shown(row: AccountRow, caller: &Caller) -> ApiResult<Reply> {
 
 fn reference_taken(error: diesel::result::Error) -> ApiError {
     match violated_constraint(&error) {
-        Some("accounts_partner_reference_key") => ApiError::new(&codes::DUPLICATE).detail(
+        Some("accounts_partner_reference_key") => ApiError::taken(
+            "/external_reference",
             "该合作伙伴已有此 external_reference。",
             "The partner has an account with this external_reference.",
         ),

@@ -14,7 +14,6 @@ use crate::auth::permissions::partner_scopes;
 use crate::auth::{Allowed, Caller, DOCS_CLIENT, op};
 use crate::config::IpRange;
 use crate::error::{ApiError, ApiResult, FieldError, Place, violated_constraint};
-use crate::error_codes as codes;
 use crate::kernel::etag::{IfMatch, ensure_version, etag};
 use crate::kernel::i18n::Bilingual;
 use crate::kernel::idempotency::Idempotency;
@@ -211,8 +210,7 @@ fn create(
     caller: &Caller,
     body: ApiClientCreation,
 ) -> ApiResult<Reply> {
-    let taken =
-        || ApiError::new(&codes::DUPLICATE).detail("该 client_id 已被使用。", "The client_id is taken.");
+    let taken = || ApiError::taken("/client_id", "该 client_id 已被使用。", "The client_id is taken.");
     if body.client_id == DOCS_CLIENT {
         return Err(taken());
     }

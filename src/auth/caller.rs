@@ -9,7 +9,7 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header, web};
+use actix_web::{FromRequest, HttpMessage, HttpRequest, dev::Payload, http::header, web};
 use chrono::{DateTime, Duration, Utc};
 use diesel::{
     ExpressionMethods, JoinOnDsl, NullableExpressionMethods, OptionalExtension, PgConnection, QueryDsl,
@@ -22,6 +22,7 @@ use crate::api_clients::{self, Grant};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult};
 use crate::error_codes as codes;
+use crate::kernel::envelope::Undecided;
 use crate::kernel::i18n::Locale;
 use crate::kernel::ids::{AccountId, ApiClientId, PartnerId, SessionId, UserId};
 use crate::schema::{accounts, sessions, users};
@@ -97,23 +98,32 @@ impl<O: Permission> FromRequest for Allowed<O> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(req: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let req = req.clone();
-        Box::pin(async move {
-            let (caller, token_expires_at) = authenticate(&req).await?;
-            if !O::OPERATION.is_open_to(&caller.roles) {
-                return Err(ApiError::new(&codes::FORBIDDEN));
-            }
-            if !O::OPERATION.is_within(caller.scopes.as_deref()) {
-                return Err(
-                    ApiError::new(&codes::INSUFFICIENT_SCOPE).with("required_scope", O::OPERATION.scope)
-                );
-            }
-            Ok(Self { caller, token_expires_at, operation: PhantomData })
-        })
+        Box::pin(allow(req.clone()))
     }
 }
 
-async fn authenticate(req: &HttpRequest) -> ApiResult<(Caller, DateTime<Utc>)> {
+async fn allow<O: Permission>(req: HttpRequest) -> ApiResult<Allowed<O>> {
+    let (caller, token_expires_at) = authenticate(&req, decide_again::<O>).await?;
+    if !O::OPERATION.is_open_to(&caller.roles) {
+        return Err(ApiError::new(&codes::FORBIDDEN));
+    }
+    if !O::OPERATION.is_within(caller.scopes.as_deref()) {
+        return Err(ApiError::new(&codes::INSUFFICIENT_SCOPE).with("required_scope", O::OPERATION.scope));
+    }
+    Ok(Allowed { caller, token_expires_at, operation: PhantomData })
+}
+
+fn decide_again<O: Permission>(req: HttpRequest) -> Pin<Box<dyn Future<Output = ApiResult<()>>>> {
+    Box::pin(async move { allow::<O>(req).await.map(drop) })
+}
+
+/// While the session is looked up, other extractors go on, and a faulty body may be refused first. Whoever may not do the operation
+/// must not learn how its body is judged: `again` is left with the request until the look-up has ended, and the envelope runs it
+/// before it sends another refusal.
+async fn authenticate(
+    req: &HttpRequest,
+    again: fn(HttpRequest) -> Pin<Box<dyn Future<Output = ApiResult<()>>>>,
+) -> ApiResult<(Caller, DateTime<Utc>)> {
     let app =
         req.app_data::<web::Data<App>>().ok_or_else(|| ApiError::internal("no application data"))?.clone();
     let mut token = bearer(req).ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))?;
@@ -125,7 +135,10 @@ async fn authenticate(req: &HttpRequest) -> ApiResult<(Caller, DateTime<Utc>)> {
         Some(identity) => identity,
         None => {
             let id = claims.sid;
-            let found = app.db.run(move |conn| Ok(load_identity(conn, id)?)).await?;
+            req.extensions_mut().insert(Undecided(again));
+            let found = app.db.run(move |conn| Ok(load_identity(conn, id)?)).await;
+            req.extensions_mut().remove::<Undecided>();
+            let found = found?;
             let identity = found.ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))?;
             app.sessions.remember(claims.sid, identity.clone(), now);
             identity

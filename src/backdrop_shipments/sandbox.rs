@@ -1,14 +1,15 @@
 //! What simulated logistics and a simulated courier do, by the same rules as people: the next step of a shipment.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use diesel::PgConnection;
 
 use super::handling::{self, Handover};
 use super::rules::Step;
 use super::steps::{self, Asked};
-use super::{ShipmentState, model};
+use super::{ShipmentState, model, tracking};
 use crate::auth::Caller;
 use crate::error::ApiResult;
+use crate::external::carrier::{Report, ReportedEvent};
 use crate::kernel::ids::ShipmentId;
 
 /// Every number that the simulated courier knows begins so.
@@ -35,6 +36,30 @@ impl ParcelEnd {
         Self::ALL.iter().find(|(_, known)| *known == name).map(|(end, _)| *end)
     }
 
+    /// What the courier reports on the way, one at a time: its code of the state, the place, its words. In both languages, since
+    /// what a courier writes is stored and not translated.
+    fn stations(self) -> &'static [(&'static str, &'static str, &'static str)] {
+        match self {
+            Self::Delivered => &[
+                ("1", "北京市", "已揽收（模拟快递） / picked up"),
+                ("0", "北京市", "快件已发往目的地（模拟快递） / on its way"),
+                ("5", "目的地", "快递员正在派送（模拟快递） / out for delivery"),
+                ("3", "目的地", "已签收（模拟快递） / delivered"),
+            ],
+            Self::Returned => &[
+                ("1", "北京市", "已揽收（模拟快递） / picked up"),
+                ("0", "北京市", "快件已发往目的地（模拟快递） / on its way"),
+                ("2", "目的地", "收件人电话无法接通，派送失败（模拟快递） / the recipient did not answer"),
+                ("6", "目的地", "快件退回中（模拟快递） / on its way back"),
+            ],
+            Self::Lost => &[
+                ("1", "北京市", "已揽收（模拟快递） / picked up"),
+                ("0", "北京市", "快件已发往目的地（模拟快递） / on its way"),
+                ("2", "中转站", "快件状态异常，正在查找（模拟快递） / missing, being searched for"),
+            ],
+        }
+    }
+
     fn number(self, order_no: &str) -> String {
         let name = Self::ALL.iter().find(|(end, _)| *end == self).map_or("", |(_, name)| name);
         let digits = order_no.rsplit('-').next().unwrap_or_default();
@@ -42,8 +67,9 @@ impl ParcelEnd {
     }
 }
 
-/// Takes the next step of a shipment: pack, ship with a number of the simulated courier, and the end that the number names. In
-/// the caller's transaction. `end` is what the filing asks for; a shipment with another number is left alone.
+/// Takes the next step of a shipment: pack, ship with a number of the simulated courier, each report of the courier, and the end
+/// that the number names. In the caller's transaction. `end` is what the filing asks for; a shipment with another number is left
+/// alone.
 ///
 /// # Errors
 /// As the operations of logistics.
@@ -56,12 +82,22 @@ pub fn move_on(
 ) -> ApiResult<()> {
     let shipment = model::find(conn, id)?;
     let by_number = shipment.tracking_number.as_deref().and_then(ParcelEnd::of_number);
+    if let (ShipmentState::Shipped, Some(end)) = (shipment.state, by_number) {
+        let told = model::events(conn, &[id])?;
+        let next = end.stations().iter().find(|(.., text)| told.iter().all(|event| event.text != *text));
+        if let (Some((state, place, text)), Some(parcel)) = (next, tracking::parcel(&shipment)) {
+            let event = ReportedEvent {
+                at: now.trunc_subsecs(6),
+                place: Some((*place).to_owned()),
+                text: (*text).to_owned(),
+            };
+            let report = Report { state: (*state).to_owned(), events: vec![event] };
+            return tracking::apply(conn, now, id, &parcel, &report);
+        }
+    }
     let (step, name) = match (shipment.state, end, by_number) {
         (ShipmentState::Requested, Some(_), _) => (Step::Pack, "backdrop.packed"),
         (ShipmentState::Packed, Some(_), _) => (Step::Ship, "backdrop.shipped"),
-        (ShipmentState::Shipped, _, Some(ParcelEnd::Delivered)) => {
-            (Step::MarkDelivered, "backdrop.delivered")
-        }
         (ShipmentState::Shipped, _, Some(ParcelEnd::Returned)) => (Step::MarkReturned, "backdrop.returned"),
         (ShipmentState::Shipped, _, Some(ParcelEnd::Lost)) => (Step::ReportLost, "backdrop.lost"),
         _ => return Ok(()),
@@ -77,11 +113,21 @@ pub fn move_on(
                 let handover = Handover { carrier_code: "shunfeng".to_owned(), tracking_number };
                 handling::ship(conn, now, filing, shipment, handover)
             }
-            (Step::MarkReturned, _) => {
-                handling::take_back(conn, now, who, "收件人电话无法接通（模拟快递）", false)
-            }
-            (Step::ReportLost, _) => handling::lose(conn, now, who, "快递公司确认丢件（模拟快递）"),
-            _ => handling::deliver(conn, now, id),
+            (Step::MarkReturned, _) => handling::take_back(
+                conn,
+                now,
+                who,
+                "收件人电话无法接通（模拟快递） / the recipient cannot be reached (simulated courier)",
+                false,
+            ),
+            (Step::ReportLost, _) => handling::lose(
+                conn,
+                now,
+                who,
+                "快递公司确认丢件（模拟快递） / the courier has lost it (simulated courier)",
+            ),
+            // That it was delivered is what the courier reports last.
+            _ => return Ok(None),
         }
         .map(Some)
     })

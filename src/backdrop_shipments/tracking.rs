@@ -49,7 +49,8 @@ pub fn enqueue(conn: &mut PgConnection, now: DateTime<Utc>, shipment: &Shipment)
     jobs::enqueue(conn, now, job.once(format!("backdrop.subscribe/{}/{}", shipment.id, shipment.version)))
 }
 
-fn parcel(shipment: &Shipment) -> Option<Parcel> {
+/// What the courier company needs to know; none before it is shipped.
+pub(super) fn parcel(shipment: &Shipment) -> Option<Parcel> {
     let phone: Vec<char> = shipment.phone.expose().chars().filter(char::is_ascii_digit).collect();
     Some(Parcel {
         carrier_code: shipment.carrier_code.clone()?,

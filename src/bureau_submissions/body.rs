@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use super::model::{self, Bureau, Row, SmsVerification, Submission};
 use super::next_actions::next_actions;
-use super::rules::Facts;
+use super::rules::{self, Facts};
 use super::{BureauEventKind, BureauEventOutcome, SmsRole, SmsState, SubmissionState};
 use crate::catalogue::data;
 use crate::filings;
@@ -213,6 +213,29 @@ pub struct BureauBody {
     pub result_text: Option<String>,
     /// The SMS verification, where the province asks for it.
     pub sms: Option<SmsVerificationBody>,
+    /// It waits for its hand-over, which is not the first of its revision: a prompt says so.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub is_again: bool,
+    /// When it was decided or given up.
+    #[serde(skip)]
+    #[schema(ignore)]
+    pub decided_at: Option<DateTime<Utc>>,
+}
+
+impl BureauBody {
+    /// Why the SMS verification failed, as the prompts call it.
+    pub fn sms_situation(&self) -> &'static str {
+        let phones = self.sms.iter().flat_map(|sms| &sms.phones);
+        let is_late = self.sms.as_ref().and_then(|sms| sms.expires_at).zip(self.decided_at);
+        if phones.into_iter().any(|phone| phone.wrong_attempts >= rules::WRONG_TRIES) {
+            "wrong_codes"
+        } else if is_late.is_some_and(|(expires_at, decided_at)| decided_at >= expires_at) {
+            "too_late"
+        } else {
+            "default"
+        }
+    }
 }
 
 /// A provincial bureau (通信管理局).
@@ -384,7 +407,12 @@ fn sms(
 pub fn current(conn: &mut PgConnection, filing: FilingId, locale: Locale) -> QueryResult<Option<BureauBody>> {
     let Some((submission, bureau)) = model::latest(conn, filing)? else { return Ok(None) };
     let sms = sms(conn, &submission, locale)?;
+    let is_again = submission.accepted_at.is_none()
+        && model::WAITING.contains(&submission.state)
+        && model::is_again(conn, &submission)?;
     Ok(Some(BureauBody {
+        is_again,
+        decided_at: submission.decided_at,
         name: locale.pick(&bureau.name_zh, &bureau.name_en).to_owned(),
         bureau_code: bureau.code,
         is_paused: bureau.paused_at.is_some(),

@@ -28,7 +28,9 @@ mod steps;
 
 pub use body::{BureauBody, current};
 pub use model::next_sequence_no;
-pub use model::{LIVE, NewSubmission, cancel_queued, live_id, live_state, queue, unresolved};
+pub use model::{LIVE, NewSubmission, cancel_queued, live, live_state, queue, unresolved};
+pub use next_actions::next_actions;
+pub use rules::Facts;
 
 /// Adds this feature's routes.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {

@@ -206,17 +206,34 @@ pub fn live_state(conn: &mut PgConnection, filing: FilingId) -> QueryResult<Opti
         .optional()
 }
 
-/// The live submission of a filing.
+/// The live submission of a filing, and where it stands.
 ///
 /// # Errors
 /// When the database fails.
-pub fn live_id(conn: &mut PgConnection, filing: FilingId) -> QueryResult<Option<SubmissionId>> {
+pub fn live(
+    conn: &mut PgConnection,
+    filing: FilingId,
+) -> QueryResult<Option<(SubmissionId, SubmissionState)>> {
     submissions::table
         .filter(submissions::filing_id.eq(filing))
         .filter(submissions::state.eq_any(LIVE))
-        .select(submissions::id)
+        .select((submissions::id, submissions::state))
         .first(conn)
         .optional()
+}
+
+/// Whether the same revision was handed over before and came back because of the SMS verification.
+///
+/// # Errors
+/// When the database fails.
+pub fn is_again(conn: &mut PgConnection, submission: &Submission) -> QueryResult<bool> {
+    diesel::select(diesel::dsl::exists(
+        submissions::table
+            .filter(submissions::filing_id.eq(submission.filing_id))
+            .filter(submissions::revision_id.eq(submission.revision_id))
+            .filter(submissions::result_code.eq(super::rules::SMS_FAILED)),
+    ))
+    .get_result(conn)
 }
 
 /// Cancels a submission that has not been sent.

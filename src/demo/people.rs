@@ -12,7 +12,7 @@ use crate::kernel::pii::{Email, Phone, Sensitive};
 use crate::schema::{accounts, partners, users};
 
 /// Staff: login, display name, role. Their ids begin at 3, after the two applicants that everybody knows.
-const STAFF: [(&str, &str, &str); 8] = [
+const STAFF: [(&str, &str, &str); 9] = [
     ("demo-reviewer", "审核员一", "reviewer"),
     ("demo-reviewer-2", "审核员二", "reviewer"),
     ("demo-senior-reviewer", "高级审核员", "senior_reviewer"),
@@ -21,6 +21,8 @@ const STAFF: [(&str, &str, &str); 8] = [
     ("demo-support", "客服", "support"),
     ("demo-auditor", "审计员", "auditor"),
     ("demo-admin", "管理员", "admin"),
+    // Nobody's work depends on them: the examples disable and enable a user.
+    ("demo-leaver", "已离职客服", "support"),
 ];
 
 /// Numbers of the accounts that belong to the demo partner, whose own keys for them are `SHOP-27` and so on.

@@ -16,6 +16,7 @@ use crate::filings::{self, CheckResult, NewFiling};
 use crate::kernel::i18n::Bilingual;
 use crate::kernel::ids::FilingBatchId;
 use crate::kernel::jobs::{NewJob, Postponed, Registry, enqueue};
+use crate::sandbox;
 
 /// `{"batch_id"}`: makes the filings of a batch.
 const PROCESS: &str = "filing_batches.process";
@@ -75,11 +76,12 @@ enum Step {
 async fn process(app: App, id: FilingBatchId) -> anyhow::Result<()> {
     let Some(batch) = app.db.run(move |conn| Ok(model::find(conn, id)?)).await? else { return Ok(()) };
     let (mut fault, mut wait) = (None, Duration::zero());
+    let is_sandbox = sandbox::is_on(&app);
     for _ in 0..ROWS_AT_ONCE {
         let (now, own) = (app.clock.now(), batch.clone());
         // A row with a fault waits for the next try of the job, which is a while later.
         let is_fresh = fault.is_some();
-        match app.db.run(move |conn| step(conn, now, &own, is_fresh)).await {
+        match app.db.run(move |conn| step(conn, now, &own, is_fresh, is_sandbox)).await {
             Ok(Step::Done) => app.waker.wake(),
             Ok(Step::Completed) => return Ok(()),
             // Another worker has them in hand: the lease of this job or of another had lapsed.
@@ -101,7 +103,13 @@ async fn process(app: App, id: FilingBatchId) -> anyhow::Result<()> {
 }
 
 /// Does the next row; with `is_fresh` only one without a fault so far. An error is a fault of the server, counted at the row.
-fn step(conn: &mut PgConnection, now: DateTime<Utc>, batch: &BatchRow, is_fresh: bool) -> ApiResult<Step> {
+fn step(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    batch: &BatchRow,
+    is_fresh: bool,
+    is_sandbox: bool,
+) -> ApiResult<Step> {
     let mut at = None;
     let outcome = conn.transaction(|conn| {
         let Some((number, request)) = model::take(conn, batch.id, is_fresh)? else {
@@ -120,7 +128,7 @@ fn step(conn: &mut PgConnection, now: DateTime<Utc>, batch: &BatchRow, is_fresh:
         // A savepoint: what a refused row has written goes, the record of the refusal stays.
         let made = conn.transaction(|conn| {
             let caller = caller.ok_or_else(|| ApiError::new(&codes::FORBIDDEN))?;
-            make(conn, now, batch.id, &caller, request.expose())
+            make(conn, now, batch.id, &caller, request.expose(), is_sandbox)
         });
         match made {
             Ok((filing, check)) => model::finish(conn, now, place, Some(filing.id), check)?,
@@ -152,6 +160,7 @@ fn make(
     batch: FilingBatchId,
     caller: &Caller,
     request: &str,
+    is_sandbox: bool,
 ) -> ApiResult<(filings::Filing, Value)> {
     let item: FilingBatchItem = serde_json::from_str(request).map_err(|error| {
         ApiError::internal(format!("a stored row cannot be read, column {}", error.column()))
@@ -160,7 +169,10 @@ fn make(
     let website = new.website_id;
     // One more savepoint, so that the reason of a refusal can be looked up.
     match conn.transaction(|conn| filings::start_edited(conn, caller, new, now)) {
-        Ok((filing, report)) => {
+        Ok((filing, mut report)) => {
+            if is_sandbox {
+                report.findings.extend(sandbox::findings(report.remark.as_deref()));
+            }
             let check = in_each_language(|locale| json!(CheckResult::of(&report, &filing, locale)));
             Ok((filing, check))
         }
@@ -194,6 +206,6 @@ fn make(
 /// # Errors
 /// When the database fails.
 pub fn make_all(conn: &mut PgConnection, now: DateTime<Utc>, batch: &BatchRow) -> ApiResult<()> {
-    while let Step::Done = step(conn, now, batch, false)? {}
+    while let Step::Done = step(conn, now, batch, false, false)? {}
     Ok(())
 }

@@ -11,7 +11,7 @@ use crate::auth::Caller;
 use crate::kernel::ids::{AccountId, FilingBatchId, FilingId, PartnerId, UserId, WebsiteId};
 use crate::kernel::page::{Limit, Position};
 use crate::kernel::pii::{Sensitive, StoredRequest};
-use crate::schema::{accounts, filing_batch_rows as rows, filing_batches as batches, filings};
+use crate::schema::{accounts, filing_batch_rows as rows, filing_batches as batches, filings, partners};
 
 /// A batch.
 #[derive(Clone, Debug, Queryable, Selectable)]
@@ -134,11 +134,22 @@ pub fn find(conn: &mut PgConnection, id: FilingBatchId) -> QueryResult<Option<Ba
     batches::table.find(id).select(BatchRow::as_select()).first(conn).optional()
 }
 
-/// How many batches of the caller's own are not completed.
+/// How many batches of the caller's own are not completed. Others who ask for the same owner wait until the transaction ends, so
+/// that what is counted stays true until the next batch is stored.
 ///
 /// # Errors
 /// When the database fails.
 pub fn open_count(conn: &mut PgConnection, caller: &Caller) -> QueryResult<i64> {
+    // As weak as a lock that excludes itself can be: rows that only refer to the owner need not wait.
+    match (caller.account_id, caller.partner_id) {
+        (Some(account), _) => {
+            accounts::table.find(account).select(accounts::id).for_no_key_update().execute(conn)?
+        }
+        (None, Some(partner)) => {
+            partners::table.find(partner).select(partners::id).for_no_key_update().execute(conn)?
+        }
+        (None, None) => 0,
+    };
     own(caller).filter(batches::state.eq(FilingBatchState::Processing)).count().get_result(conn)
 }
 

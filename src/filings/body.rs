@@ -28,6 +28,15 @@ use crate::websites::content::WebsiteContent;
 use crate::websites::next_action::NextAction;
 use crate::{backdrop_shipments, bureau_submissions, photo_verifications, reviews, websites};
 
+/// What a reply needs to know of the house that gives it.
+#[derive(Clone, Debug)]
+pub struct House {
+    /// Its name in the caller's language, for prompts.
+    pub name: String,
+    /// Hand-overs to the bureau go by themselves.
+    pub is_automatic: bool,
+}
+
 /// A filing (备案订单).
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FilingBody {
@@ -74,7 +83,8 @@ pub struct FilingBody {
     pub base_version: i32,
     /// The content: for the owner as edited, for staff as last submitted. Personal data masked.
     pub website: WebsiteContent,
-    /// JSON pointers of the fields that may be changed now.
+    /// JSON pointers of the fields that may be changed now. A rejection's item may point at a group of them, such as `/website` or
+    /// `/website/responsible_person`: then any field of the group answers it.
     #[schema(example = json!(["/website/name"]))]
     pub editable_fields: Vec<String>,
     /// The latest rejection, as long as nothing was submitted since.
@@ -307,7 +317,7 @@ pub fn show(
     conn: &mut PgConnection,
     caller: &Caller,
     sheet: Sheet,
-    provider: &str,
+    house: &House,
 ) -> QueryResult<FilingBody> {
     let locale = caller.locale;
     let Sheet { filing, around, last, content, viewer_is_unreachable } = sheet;
@@ -345,10 +355,14 @@ pub fn show(
         true => bureau_submissions::current(conn, filing.id, locale)?,
         false => None,
     };
-    let situation = situation(conn, caller, &filing, has_changes, &photo, &shipment)?;
+    let mut situation = situation(conn, caller, &filing, has_changes, &photo, &shipment)?;
+    situation.hand_over_is_automatic = house.is_automatic;
     let view = view(conn, caller, &filing)?;
     let audience = if is_owner { "applicant" } else { "staff" };
-    let prompt = prompt(&filing, facts, &photo, &shipment, &bureau, audience, provider, locale);
+    let is_reopened = filing.status == Status::Draft && is_reopened(conn, &filing)?;
+    let page =
+        Page { filing: &filing, facts, photo: &photo, shipment: &shipment, bureau: &bureau, is_reopened };
+    let prompt = prompt(&page, audience, &house.name, locale);
     let accepted_terms = last.map(accepted_terms);
     let editable_fields = match kinds::find(&filing.kind) {
         Some(kind) if is_owner && filing.status.is_editable() => {
@@ -429,7 +443,7 @@ fn situation(
         None
     };
     let submission =
-        if caller.has(Role::BureauOperator) { bureau_submissions::live_id(conn, filing.id)? } else { None };
+        if caller.has(Role::BureauOperator) { bureau_submissions::live(conn, filing.id)? } else { None };
     Ok(Situation {
         has_changes,
         photo_to_submit: photo
@@ -442,50 +456,76 @@ fn situation(
             .map(|shipment| shipment.id),
         open_task,
         submission,
+        hand_over_is_automatic: false,
     })
 }
 
-#[allow(clippy::too_many_arguments, reason = "a prompt depends on everything that the page shows")]
-fn prompt(
-    filing: &Filing,
-    facts: &Facts,
-    photo: &Option<PhotoVerificationBody>,
-    shipment: &Option<ShipmentBody>,
-    bureau: &Option<BureauBody>,
-    audience: &str,
-    provider: &str,
-    locale: Locale,
-) -> Prompt {
-    use backdrop_shipments::ShipmentState as Shipment;
-    let is_photo_step = matches!(filing.status, Status::PhotoRequired | Status::PhotoRejected);
-    let situation = if is_photo_step && facts.photo_is_checking {
-        "checking"
-    } else if is_photo_step
-        && photo.as_ref().is_some_and(|photo| photo.state == photo_verifications::PhotoState::PrecheckFailed)
-    {
-        "precheck_failed"
-    } else if filing.status == Status::PhotoRequired {
-        match shipment.as_ref().map(|shipment| shipment.state) {
-            Some(Shipment::Requested | Shipment::Packed) => "backdrop_requested",
-            Some(Shipment::Shipped) => "backdrop_shipped",
-            Some(Shipment::Delivered) => "backdrop_delivered",
-            Some(Shipment::Returned | Shipment::Lost) => "backdrop_returned",
-            _ => "default",
-        }
-    } else if filing.status == Status::BureauQueued && bureau.as_ref().is_some_and(|bureau| bureau.is_paused)
-    {
-        "bureau_paused"
-    } else if filing.status == Status::Draft && filing.revision_no > 0 {
-        "withdrawn"
-    } else {
-        "default"
-    };
-    match data::prompt(filing.status.as_str(), situation, audience) {
+/// Whether a draft is one that had expired. A draft that has been one from the start needs no look.
+fn is_reopened(conn: &mut PgConnection, filing: &Filing) -> QueryResult<bool> {
+    if filing.status_changed_at <= filing.created_at {
+        return Ok(false);
+    }
+    let last: Option<String> = filing_events::table
+        .filter(filing_events::filing_id.eq(filing.id))
+        .filter(filing_events::type_.eq_any(["filing.reopened", "filing.withdrawn"]))
+        .order((filing_events::at.desc(), filing_events::id.desc()))
+        .select(filing_events::type_)
+        .first(conn)
+        .optional()?;
+    Ok(last.as_deref() == Some("filing.reopened"))
+}
+
+/// What a prompt depends on.
+struct Page<'a> {
+    filing: &'a Filing,
+    facts: &'a Facts,
+    photo: &'a Option<PhotoVerificationBody>,
+    shipment: &'a Option<ShipmentBody>,
+    bureau: &'a Option<BureauBody>,
+    is_reopened: bool,
+}
+
+fn prompt(page: &Page<'_>, audience: &str, provider: &str, locale: Locale) -> Prompt {
+    let situation = page.situation();
+    match data::prompt(page.filing.status.as_str(), situation, audience) {
         Some(prompt) => Prompt {
             title: data::with_provider(prompt.title.get(locale.as_str()), provider),
             text: data::with_provider(prompt.text.get(locale.as_str()), provider),
         },
         None => Prompt { title: String::new(), text: String::new() },
+    }
+}
+
+impl Page<'_> {
+    /// The photo failed the check in this step; one that failed before the filing was withdrawn is history.
+    fn photo_has_failed(&self) -> bool {
+        self.photo.as_ref().is_some_and(|photo| {
+            photo.state == photo_verifications::PhotoState::PrecheckFailed
+                && photo.checked_at.is_some_and(|at| at >= self.filing.status_changed_at)
+        })
+    }
+
+    /// Which of the prompts of the status fits.
+    fn situation(&self) -> &'static str {
+        use backdrop_shipments::ShipmentState as Shipment;
+        let bureau = self.bureau.as_ref();
+        match self.filing.status {
+            Status::PhotoRequired | Status::PhotoRejected if self.facts.photo_is_checking => "checking",
+            Status::PhotoRequired | Status::PhotoRejected if self.photo_has_failed() => "precheck_failed",
+            Status::PhotoRequired => match self.shipment.as_ref().map(|shipment| shipment.state) {
+                Some(Shipment::Requested | Shipment::Packed) => "backdrop_requested",
+                Some(Shipment::Shipped) => "backdrop_shipped",
+                Some(Shipment::Delivered) => "backdrop_delivered",
+                Some(Shipment::Returned | Shipment::Lost) => "backdrop_returned",
+                _ => "default",
+            },
+            Status::BureauQueued if bureau.is_some_and(|bureau| bureau.is_paused) => "bureau_paused",
+            Status::BureauQueued if bureau.is_some_and(|bureau| bureau.is_again) => "resent",
+            Status::SmsFailed => bureau.map_or("default", BureauBody::sms_situation),
+            Status::Draft if self.is_reopened => "reopened",
+            Status::Draft if self.filing.revision_no > 0 => "withdrawn",
+            _ => "default",
+        }
     }
 }
 

@@ -44,6 +44,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Every material.
     pub materials: Vec<Material>,
+    /// The remark that was checked.
+    pub remark: Option<String>,
 }
 
 impl Report {
@@ -159,7 +161,7 @@ pub fn run(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> ApiR
         });
     }
     findings.extend(unanswered(conn, filing, &rows.content, &refused)?);
-    Ok(Report { findings, materials })
+    Ok(Report { findings, materials, remark: rows.content.remark })
 }
 
 fn procedure(

@@ -1,6 +1,7 @@
 //! What the caller can do next with a filing: enough to draw every button. Pure.
 
 use super::workflow::{self, Action, Facts, Refusal, Side, Status};
+use crate::bureau_submissions::{self, SubmissionState};
 use crate::kernel::i18n::Locale;
 use crate::kernel::ids::{FilingId, PhotoVerificationId, ReviewId, ShipmentId, SubmissionId};
 use crate::websites::next_action::NextAction;
@@ -29,8 +30,10 @@ pub struct Situation {
     pub shipment_requested: Option<ShipmentId>,
     /// The open review task, and whether somebody else holds it.
     pub open_task: Option<(ReviewId, bool)>,
-    /// The live submission.
-    pub submission: Option<SubmissionId>,
+    /// The live submission, and where it stands.
+    pub submission: Option<(SubmissionId, SubmissionState)>,
+    /// Hand-overs go by themselves.
+    pub hand_over_is_automatic: bool,
 }
 
 struct List {
@@ -154,25 +157,13 @@ fn reviewer(list: &mut List, is_holder: bool, situation: &Situation) {
     }
 }
 
+/// The operator's steps are the submission's own: one list, wherever it is shown.
 fn operator(list: &mut List, status: Status, situation: &Situation) {
-    let Some(submission) = situation.submission else { return };
-    let path = |rest: &str| format!("/v1/bureau-submissions/{submission}{rest}");
-    list.add("download_package", "createBureauPackage", "POST", path("/package"), false, &[]);
-    match status {
-        Status::BureauQueued => {
-            list.add("dispatch", "dispatchBureauSubmission", "POST", path("/dispatch"), false, &[]);
-            list.add("accept", "acceptBureauSubmission", "POST", path("/accept"), true, &[]);
-            list.add("give_up", "giveUpBureauSubmission", "POST", path("/give-up"), false, &[]);
-        }
-        Status::SmsVerification => {
-            list.add("record_sms", "confirmBureauSms", "POST", path("/confirm-sms"), true, &[]);
-            list.add("give_up", "giveUpBureauSubmission", "POST", path("/give-up"), false, &[]);
-        }
-        Status::BureauReview => {
-            list.add("decide", "decideBureauSubmission", "POST", path("/decide"), true, &[]);
-        }
-        _ => {}
-    }
+    let Some((submission, state)) = situation.submission else { return };
+    let is_verifying_sms = status == Status::SmsVerification;
+    let facts =
+        bureau_submissions::Facts { is_automatic: situation.hand_over_is_automatic, is_verifying_sms };
+    list.items.extend(bureau_submissions::next_actions(submission, state, facts, list.locale));
 }
 
 #[cfg(test)]
@@ -217,6 +208,21 @@ mod tests {
     fn the_photo_page_names_both_branches() {
         let names = names(Status::PhotoRequired, View::Owner, Situation::default());
         assert!(names.contains(&"upload_photo".to_owned()) && names.contains(&"request_backdrop".to_owned()));
+    }
+
+    #[test]
+    fn an_operator_has_the_steps_of_the_submission() {
+        let names = |state, hand_over_is_automatic| {
+            let submission = Some((SubmissionId::new(), state));
+            let situation = Situation { submission, hand_over_is_automatic, ..Situation::default() };
+            names(Status::BureauQueued, View::Operator, situation)
+        };
+        let has = |list: Vec<String>, name: &str| list.iter().any(|known| known == name);
+        assert!(has(names(SubmissionState::Queued, false), "dispatch"));
+        assert!(!has(names(SubmissionState::Sending, false), "dispatch"));
+        assert!(has(names(SubmissionState::Failed, false), "restart_step"));
+        assert!(!has(names(SubmissionState::Sending, true), "give_up"));
+        assert!(!has(names(SubmissionState::Unconfirmed, true), "dispatch"));
     }
 
     #[test]

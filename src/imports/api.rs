@@ -21,15 +21,15 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
 ///
 /// The admin for any account, a partner's client for the partner's. Up to 500 subjects with their websites, all or
 /// nothing: every fault is named by row and field, such as `/rows/3/subject/certificate/number`. What is filed here
-/// already under the same ICP numbers and account gets a new filed version, or stays when nothing differs. Refused for a
-/// subject with a live filing. The body may have 16 MiB.
+/// already under the same ICP numbers and account gets a new filed version, or stays when nothing differs: name the account by
+/// `account_id`, or a partner by its `external_reference`. A subject with a live filing is a fault of its row like any other
+/// (`live_filing_blocks_import`). The body may have 16 MiB.
 #[utoipa::path(operation_id = "createImport", tag = "websites",
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless for 24 hours.", nullable = false)),
     request_body = ImportRequest,
     responses(
         (status = 200, description = "What was taken over.", body = ImportResult),
-        (status = 409, description = "`live_filing_blocks_import`: live filings are the only fault. `duplicate`: somebody \
-            imported the same meanwhile."),
+        (status = 409, description = "`duplicate`: somebody imported the same meanwhile."),
     ))]
 #[post("/v1/imports")]
 pub async fn create_import(

@@ -23,10 +23,10 @@ pub struct ImportRequest {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportRow {
-    /// The account that owns them; or name a new one in `account`.
+    /// The account that owns them; or say it in `account`. One of the two is needed.
     #[serde(default)]
     pub account_id: Option<AccountId>,
-    /// A new account for them.
+    /// A new account for them, or the partner's own one with this `external_reference`. An account has one subject.
     #[serde(default)]
     pub account: Option<ImportAccount>,
     /// The subject as filed.
@@ -36,14 +36,15 @@ pub struct ImportRow {
     pub websites: Vec<ImportWebsite>,
 }
 
-/// An account to be made.
+/// An account to be made, or found again by the partner's own key.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ImportAccount {
-    /// Name of the customer.
+    /// Name of the customer. An account that is found again keeps the name that it has: `PATCH /v1/accounts/{id}` changes it.
     #[schema(min_length = 1, max_length = 100)]
     pub name: String,
-    /// The partner's own key, unique for the partner; only partners have one.
+    /// The partner's own key, unique for the partner; only partners have one. When the partner has an account with it, that
+    /// account is meant and none is made, so the same import can be sent again.
     #[serde(default)]
     #[schema(min_length = 1, max_length = 100)]
     pub external_reference: Option<String>,

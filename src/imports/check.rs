@@ -344,12 +344,6 @@ fn repetitions(request: &ImportRequest, faults: &mut Vec<FieldError>) {
         }
     };
     for (i, row) in request.rows.iter().enumerate() {
-        if let Some(id) = row.account_id {
-            once("account", id.to_string(), format!("/rows/{i}/account_id"));
-        }
-        if let Some(key) = row.account.as_ref().and_then(|account| account.external_reference.clone()) {
-            once("reference", key, format!("/rows/{i}/account/external_reference"));
-        }
         once("icp number", row.subject.icp_number.clone(), format!("/rows/{i}/subject/icp_number"));
         for (j, website) in row.websites.iter().enumerate() {
             let at = format!("/rows/{i}/websites/{j}");

@@ -27,7 +27,7 @@ use crate::websites::subject::{Subject, SubjectResponsiblePerson};
 /// Checks everything and, when nothing is wrong, writes everything. Runs in the caller's transaction.
 ///
 /// # Errors
-/// 422 with every fault; 409 `live_filing_blocks_import` when live filings are the only ones.
+/// 422 with every fault of every row, live filings among them.
 pub(super) fn import(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -39,13 +39,9 @@ pub(super) fn import(
     }
     let dictionaries = catalogue::dictionaries(conn, shanghai_date(now))?;
     let mut faults = check::check(&request, &dictionaries, now);
-    let known = Known::load(conn, &request)?;
+    let known = Known::load(conn, caller, &request)?;
     known.check(caller, &request, &mut faults);
-    let blocked = known.blocked(conn, &request)?;
-    if faults.is_empty() && !blocked.is_empty() {
-        return Err(ApiError::new(&codes::LIVE_FILING_BLOCKS_IMPORT).errors(blocked));
-    }
-    faults.extend(blocked);
+    faults.extend(known.blocked(conn, &request)?);
     if !faults.is_empty() {
         return Err(ApiError::invalid(faults));
     }
@@ -59,7 +55,10 @@ pub(super) fn import(
 
 /// What the database knows about the rows, read and locked at once.
 struct Known {
+    /// Those that a row names, and those of the subjects that are here.
     accounts: HashMap<AccountId, (Option<PartnerId>, Option<DateTime<Utc>>)>,
+    /// The partner's accounts by its own keys.
+    by_reference: HashMap<String, AccountId>,
     subjects: HashMap<String, Subject>,
     /// ICP number of the subject of each account.
     subject_of_account: HashMap<AccountId, String>,
@@ -77,17 +76,12 @@ struct FiledDomain {
 }
 
 impl Known {
-    fn load(conn: &mut PgConnection, request: &ImportRequest) -> QueryResult<Self> {
-        let account_ids: Vec<AccountId> = request.rows.iter().filter_map(|row| row.account_id).collect();
+    fn load(conn: &mut PgConnection, caller: &Caller, request: &ImportRequest) -> QueryResult<Self> {
         let numbers: Vec<&str> = request.rows.iter().map(|row| row.subject.icp_number.as_str()).collect();
         let sites = || request.rows.iter().flat_map(|row| &row.websites);
         let site_numbers: Vec<&str> = sites().map(|site| site.icp_number.as_str()).collect();
         let names: Vec<&str> =
             sites().flat_map(|site| site.content.domains.iter()).map(|domain| domain.name.as_str()).collect();
-        let accounts = accounts::table
-            .filter(accounts::id.eq_any(&account_ids))
-            .select((accounts::id, (accounts::partner_id, accounts::disabled_at)))
-            .load::<(AccountId, (Option<PartnerId>, Option<DateTime<Utc>>))>(conn)?;
         // Subjects are locked in one order, before anything that hangs on them, so that no filing can start meanwhile.
         let subjects: Vec<Subject> = subjects::table
             .filter(subjects::icp_number.eq_any(&numbers))
@@ -95,6 +89,14 @@ impl Known {
             .select(Subject::as_select())
             .for_update()
             .load(conn)?;
+        let by_reference = Self::own_accounts(conn, caller, request)?;
+        let mut account_ids: Vec<AccountId> = request.rows.iter().filter_map(|row| row.account_id).collect();
+        account_ids.extend(by_reference.values().copied());
+        let owners = subjects.iter().map(|subject| AccountId(subject.account_id));
+        let accounts = accounts::table
+            .filter(accounts::id.eq_any(account_ids.iter().copied().chain(owners).collect::<Vec<_>>()))
+            .select((accounts::id, (accounts::partner_id, accounts::disabled_at)))
+            .load::<(AccountId, (Option<PartnerId>, Option<DateTime<Utc>>))>(conn)?;
         let subject_of_account: Vec<(AccountId, String)> = subjects::table
             .filter(subjects::account_id.eq_any(&account_ids))
             .select((subjects::account_id, subjects::icp_number))
@@ -114,6 +116,7 @@ impl Known {
         .load(conn)?;
         Ok(Self {
             accounts: accounts.into_iter().collect(),
+            by_reference,
             subjects: subjects.into_iter().map(|subject| (subject.icp_number.clone(), subject)).collect(),
             subject_of_account: subject_of_account.into_iter().collect(),
             websites: websites.into_iter().map(|found| (found.0.icp_number.clone(), found)).collect(),
@@ -121,18 +124,83 @@ impl Known {
         })
     }
 
+    /// The partner's accounts that rows name by the partner's own key.
+    fn own_accounts(
+        conn: &mut PgConnection,
+        caller: &Caller,
+        request: &ImportRequest,
+    ) -> QueryResult<HashMap<String, AccountId>> {
+        let keys: Vec<&str> = request
+            .rows
+            .iter()
+            .filter_map(|row| row.account.as_ref()?.external_reference.as_deref())
+            .collect();
+        let (Some(partner), false) = (caller.partner_id, keys.is_empty()) else { return Ok(HashMap::new()) };
+        let found: Vec<(Option<String>, AccountId)> = accounts::table
+            .filter(accounts::partner_id.eq(partner))
+            .filter(accounts::external_reference.eq_any(&keys))
+            .select((accounts::external_reference, accounts::id))
+            .load(conn)?;
+        Ok(found.into_iter().filter_map(|(key, id)| Some((key?, id))).collect())
+    }
+
+    /// The account that a row means, and the member that names it; none when the row makes a new one.
+    fn account_of(&self, row: &ImportRow) -> Option<(AccountId, &'static str)> {
+        let by_key = || {
+            let key = row.account.as_ref()?.external_reference.as_deref()?;
+            self.by_reference.get(key).map(|id| (*id, "account/external_reference"))
+        };
+        row.account_id.map(|id| (id, "account_id")).or_else(by_key)
+    }
+
+    /// What tells the row's account from others in this request, also one that is still to be made; with the member.
+    fn owner_of(&self, row: &ImportRow) -> Option<(String, &'static str)> {
+        let new = || {
+            let key = row.account.as_ref()?.external_reference.as_ref()?;
+            Some((format!("new {key}"), "account/external_reference"))
+        };
+        self.account_of(row).map(|(id, member)| (id.to_string(), member)).or_else(new)
+    }
+
+    /// Whether the caller may know of the account: others than their own do not exist for a partner.
+    fn is_visible(&self, caller: &Caller, id: AccountId) -> bool {
+        self.accounts
+            .get(&id)
+            .is_some_and(|(partner, _)| !caller.is_owner_side() || caller.owns(id, *partner))
+    }
+
     fn check(&self, caller: &Caller, request: &ImportRequest, faults: &mut Vec<FieldError>) {
+        let mut named: HashMap<String, (usize, &str)> = HashMap::new();
         for (i, row) in request.rows.iter().enumerate() {
-            self.check_account(caller, &format!("/rows/{i}"), row, faults);
+            let at = format!("/rows/{i}");
+            self.check_account(caller, &at, row, faults);
             let number = &row.subject.icp_number;
-            let account = row.account_id.map(|id| id.0);
+            let account = self.account_of(row);
+            if let Some((key, member)) = self.owner_of(row) {
+                let (first, first_number) = *named.entry(key).or_insert((i, number));
+                // The same number twice is a fault of its own, and so is a subject that the account had before.
+                let is_known = account.is_some_and(|(id, _)| self.subject_of_account.contains_key(&id));
+                if first_number != number && !is_known {
+                    faults.push(fault(
+                        format!("{at}/{member}"),
+                        "account_has_other_subject",
+                        format!(
+                            "一个账号只能有一个主体，/rows/{first} 已为该账号导入 {first_number}；请为此主体另建账号"
+                        ),
+                        format!(
+                            "an account has one subject, and /rows/{first} brings {first_number} for this one: \
+                             make another account"
+                        ),
+                    ));
+                }
+            }
             let owner = self.subjects.get(number);
-            if owner.is_some_and(|subject| Some(subject.account_id) != account) {
-                faults.push(fault(
-                    format!("/rows/{i}/subject/icp_number"),
-                    "duplicate",
-                    "该主体备案号已属于其他账号",
-                    "this number belongs to the subject of another account",
+            if let Some(subject) = owner.filter(|owner| Some(owner.account_id) != account.map(|(id, _)| id.0))
+            {
+                faults.push(self.taken(
+                    caller,
+                    format!("{at}/subject/icp_number"),
+                    AccountId(subject.account_id),
                 ));
             }
             for (j, site) in row.websites.iter().enumerate() {
@@ -160,33 +228,45 @@ impl Known {
         }
     }
 
+    /// The number is filed here for another account than the one that the row means.
+    fn taken(&self, caller: &Caller, pointer: String, owner: AccountId) -> FieldError {
+        if self.is_visible(caller, owner) {
+            fault(
+                pointer,
+                "filed_for_account",
+                format!("该主体已属于账号 {owner}；请以 account_id 或该账号的 external_reference 指明"),
+                format!(
+                    "this subject is here already, of the account {owner}: name that by account_id or by its \
+                     external_reference"
+                ),
+            )
+        } else {
+            fault(
+                pointer,
+                "duplicate",
+                "该主体备案号已属于其他账号",
+                "this number belongs to the subject of another account",
+            )
+        }
+    }
+
     fn check_account(&self, caller: &Caller, at: &str, row: &ImportRow, faults: &mut Vec<FieldError>) {
-        if let Some(id) = row.account_id {
-            let found = self.accounts.get(&id);
-            // A partner's client sees the partner's accounts only; others do not exist for it.
-            let is_visible =
-                found.is_some_and(|(partner, _)| !caller.is_owner_side() || caller.owns(id, *partner));
-            if !is_visible {
-                faults.push(fault(
-                    format!("{at}/account_id"),
-                    "not_found",
-                    "账号不存在",
-                    "there is no such account",
-                ));
-            } else if found.is_some_and(|(_, disabled_at)| disabled_at.is_some()) {
-                faults.push(fault(
-                    format!("{at}/account_id"),
-                    "account_disabled",
-                    "账号已停用",
-                    "the account is disabled",
-                ));
-            } else if self.subject_of_account.get(&id).is_some_and(|number| *number != row.subject.icp_number)
+        if let Some((id, member)) = self.account_of(row) {
+            let at = format!("{at}/{member}");
+            if !self.is_visible(caller, id) {
+                faults.push(fault(at, "not_found", "账号不存在", "there is no such account"));
+            } else if self.accounts.get(&id).is_some_and(|(_, disabled_at)| disabled_at.is_some()) {
+                faults.push(fault(at, "account_disabled", "账号已停用", "the account is disabled"));
+            } else if let Some(other) =
+                self.subject_of_account.get(&id).filter(|number| **number != row.subject.icp_number)
             {
                 faults.push(fault(
-                    format!("{at}/account_id"),
+                    at,
                     "account_has_other_subject",
-                    "该账号已有其他主体，一个账号只能有一个主体",
-                    "the account has another subject; an account has one",
+                    format!("该账号已有主体 {other}；一个账号只能有一个主体，请为此主体另建账号"),
+                    format!(
+                        "the account has the subject {other}, and an account has one: make another account"
+                    ),
                 ));
             }
         }
@@ -239,8 +319,8 @@ fn store_row(
     row: ImportRow,
     result: &mut ImportResult,
 ) -> ApiResult<ImportedRow> {
-    let account_id = match (row.account_id, &row.account) {
-        (Some(id), _) => id,
+    let account_id = match (known.account_of(&row), &row.account) {
+        (Some((id, _)), _) => id,
         (None, Some(account)) => {
             result.accounts_created += 1;
             let reference = account.external_reference.as_deref();

@@ -1,10 +1,11 @@
 //! What surrounds every request: its id, its rate limit, its time limit, the problem+json of whatever went wrong, and the
 //! headers that every reply carries.
 
+use std::pin::Pin;
 use std::time::Instant;
 
 use actix_web::{
-    Error, HttpResponse,
+    Error, HttpMessage, HttpRequest, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
@@ -17,9 +18,12 @@ use actix_web::{
 };
 
 use crate::app::App;
-use crate::error::ApiError;
+use crate::error::{ApiError, ApiResult};
 use crate::error_codes::{self as codes, ErrorCode};
 use crate::kernel::{i18n::Locale, peer, rate_limit::RateLimit, request_id};
+
+/// What is left in a request while it is not decided yet whether the caller may do the operation: who decides.
+pub struct Undecided(pub fn(HttpRequest) -> Pin<Box<dyn Future<Output = ApiResult<()>>>>);
 
 /// The middleware.
 ///
@@ -53,7 +57,10 @@ pub async fn wrap(
         Err(InternalError::from_response("refused", reply).into())
     };
     let Some(app) = app else { return finished(ApiError::internal("no application data")) };
-    if let Some(limit) = req.app_data::<web::Data<RateLimit>>()
+    // Who watches the server must never be told that it is busy with others: that would look like a server that is down.
+    let is_probe = matches!(req.path(), "/livez" | "/readyz");
+    if !is_probe
+        && let Some(limit) = req.app_data::<web::Data<RateLimit>>()
         && let Some(address) = peer::address(req.request(), &app.config.http.trusted_proxies)
         && let Err(seconds) = limit.check(address)
     {
@@ -76,6 +83,11 @@ pub async fn wrap(
         let problem = match res.response().error() {
             Some(error) => as_problem(error),
             None => ApiError::new(general(status)),
+        };
+        let undecided = res.request().extensions_mut().remove::<Undecided>();
+        let problem = match undecided {
+            Some(Undecided(decide)) => decide(res.request().clone()).await.err().unwrap_or(problem),
+            None => problem,
         };
         // The readiness probe's 503 is a body of its own.
         if res.response().error().is_some() || !res.headers().contains_key(header::CONTENT_TYPE) {

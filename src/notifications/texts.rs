@@ -209,6 +209,21 @@ pub fn render_account(name: &str, locale: &str, vars: &AccountVars) -> Result<Re
     })
 }
 
+/// The same e-mail in Chinese and, below, in English: for who has no language here. The names of the provider differ.
+pub fn render_account_in_both(
+    name: &str,
+    zh: &AccountVars,
+    en: &AccountVars,
+) -> Result<RenderedEmail, TextError> {
+    let (zh_mail, en_mail) = (render_account(name, "zh-CN", zh)?, render_account(name, "en", en)?);
+    let email_text = format!("{}\n\n----\n\n{}", zh_mail.email_text, en_mail.email_text);
+    Ok(RenderedEmail {
+        subject: format!("{} / {}", zh_mail.subject, en_mail.subject),
+        email_html: to_html(&email_text, "zh-CN", &zh.link),
+        email_text,
+    })
+}
+
 /// Renders the SMS with the code that verifies a mobile number: one line, signature included.
 pub fn render_contact_code(
     locale: &str,

@@ -78,13 +78,17 @@ async fn check(app: App, payload: Value) -> anyhow::Result<()> {
 fn steered(mut result: Checked, word: PhotoWord) -> Checked {
     match word {
         PhotoWord::Pass => result.findings.retain(|finding| finding.code == precheck::UNREADABLE),
-        PhotoWord::Fail => result.findings.push(Finding {
-            code: precheck::NO_FACE.to_owned(),
-            severity: precheck::Severity::Block,
-            measured: None,
-            limit: None,
-            region: None,
-        }),
+        PhotoWord::Fail => {
+            // The check may have found the same, as a warning if the admin wants it so: a finding stands once.
+            result.findings.retain(|finding| finding.code != precheck::NO_FACE);
+            result.findings.push(Finding {
+                code: precheck::NO_FACE.to_owned(),
+                severity: precheck::Severity::Block,
+                measured: None,
+                limit: None,
+                region: None,
+            });
+        }
     }
     result
 }

@@ -17,12 +17,35 @@ pub use words::PhotoWord;
 use crate::app::App;
 use crate::config::Mode;
 use crate::error::ApiResult;
+use crate::filings::rules::{Finding, Severity};
+use crate::kernel::i18n::Bilingual;
 use crate::kernel::ids::FilingId;
 use crate::schema::{filings, website_contents};
 
 /// Whether words count here at all.
-fn is_on(app: &App) -> bool {
+pub fn is_on(app: &App) -> bool {
     app.config.mode == Mode::Embedded
+}
+
+/// What a check tells about words in the remark that mean nothing: a word that is misspelt would be ignored without a sound.
+pub fn findings(remark: Option<&str>) -> Vec<Finding> {
+    words::unknown(remark.unwrap_or_default())
+        .into_iter()
+        .map(|word| Finding {
+            pointer: "/website/remark".to_owned(),
+            code: "sandbox_word_unknown",
+            severity: Severity::Warning,
+            message: Bilingual::new(
+                format!("“{word}”不是沙箱的控制词，不起作用"),
+                format!("{word:?} is no word of the sandbox and does nothing"),
+            ),
+            suggestion: Bilingual::new(
+                "请对照 /docs/partners 中的控制词表；控制词之间用空格或逗号分隔",
+                "compare it with the words in /docs/partners; blanks or commas stand between words",
+            ),
+            source: "沙箱",
+        })
+        .collect()
 }
 
 /// What the remark of a filing says about its photo.

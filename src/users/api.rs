@@ -240,9 +240,7 @@ fn create(
     }
     let (account_id, roles) = (user.account_id, user.roles.clone());
     let row = model::insert(conn, now, user).map_err(|error| match violated_constraint(&error) {
-        Some("users_login_key") => {
-            ApiError::new(&codes::DUPLICATE).detail("该用户名已被使用。", "The login is taken.")
-        }
+        Some("users_login_key") => ApiError::taken("/login", "该用户名已被使用。", "The login is taken."),
         _ => error.into(),
     })?;
     let mut deed = Deed::new("user.created", "user", row.id.0)
@@ -429,7 +427,7 @@ pub async fn update_user(
 ///
 /// Admin, not oneself. The user's sessions end within ten seconds. A disabled user stays as they are.
 #[utoipa::path(operation_id = "disableUser", tag = "people",
-    params(("id" = UserId, Path, description = "The user.", example = "0193a000-0000-7000-8000-000000011004"),
+    params(("id" = UserId, Path, description = "The user.", example = "0193a000-0000-7000-8000-000000011011"),
         ("Idempotency-Key" = Option<String>, Header, description = "Your own key; repeats return the first reply.", nullable = false)),
     responses((status = 200, description = "The disabled user.", body = User)))]
 #[post("/v1/users/{id}/disable")]
@@ -446,7 +444,7 @@ pub async fn disable_user(
 ///
 /// Admin, not oneself. The user can log in again with the password so far.
 #[utoipa::path(operation_id = "enableUser", tag = "people",
-    params(("id" = UserId, Path, description = "The user.", example = "0193a000-0000-7000-8000-000000011004"),
+    params(("id" = UserId, Path, description = "The user.", example = "0193a000-0000-7000-8000-000000011011"),
         ("Idempotency-Key" = Option<String>, Header, description = "Your own key; repeats return the first reply.", nullable = false)),
     responses((status = 200, description = "The enabled user.", body = User)))]
 #[post("/v1/users/{id}/enable")]

@@ -163,13 +163,15 @@ async fn tell(app: App, id: WebhookEndpointId) -> anyhow::Result<()> {
     let Some((endpoint, recipient_display_name)) = found else { return Ok(()) };
     // Enabled again meanwhile, or nobody to tell: the list of endpoints shows it too.
     let (Some(to), Some(disabled_at)) = (endpoint.contact_email, endpoint.disabled_at) else { return Ok(()) };
-    let vars = AccountVars {
+    // The contact is an address and no user, so nothing says which language is read there.
+    let zh = AccountVars {
         recipient_display_name,
         provider_name: app.config.provider.name_zh.clone(),
         link: endpoint.url,
         valid_minutes: 0,
     };
-    let text = texts::render_account("account.webhook_disabled", "zh-CN", &vars)?;
+    let en = AccountVars { provider_name: app.config.provider.name_en.clone(), ..zh.clone() };
+    let text = texts::render_account_in_both("account.webhook_disabled", &zh, &en)?;
     // The same for each try of one notice.
     let key = pii::keyed_hash("webhook_disabled_mail", &[&id.to_string(), &disabled_at.to_rfc3339()]);
     let mail = Mail {

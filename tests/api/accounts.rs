@@ -20,8 +20,9 @@ fn a_partners_key_for_an_account_is_its_own() {
     let account = create(&one, "C-1").expect_status(201);
     let path = format!("/v1/accounts/{}", account.text("/id"));
     assert_eq!(account.header("location").as_deref(), Some(&*path));
-    create(&one, "C-1").expect_problem(409, "duplicate");
-    create(&two, "C-1").expect_status(201);
+    let taken = create(&one, "C-1").expect_problem(409, "duplicate");
+    assert_eq!(taken.faults(), ["/external_reference duplicate"]);
+    let other = create(&two, "C-1").expect_status(201).text("/id");
     let nobody = create("0193a000-0000-7000-8000-000000019999", "C-2").expect_status(422);
     assert_eq!(nobody.faults(), ["/partner_id not_found"]);
     let own =
@@ -32,6 +33,9 @@ fn a_partners_key_for_an_account_is_its_own() {
     assert_eq!(found.at("/items").as_array().unwrap().len(), 1);
     // Null removes the key; leaving it out keeps it.
     let admin = admin.with("If-Match", "*");
+    create(&two, "C-9").expect_status(201);
+    let taken = admin.patch(&format!("/v1/accounts/{other}"), json!({ "external_reference": "C-9" }));
+    assert_eq!(taken.expect_problem(409, "duplicate").faults(), ["/external_reference duplicate"]);
     admin.patch(&path, json!({ "name": "新名" })).expect_status(200).expect("/external_reference", "C-1");
     admin
         .patch(&path, json!({ "external_reference": null }))

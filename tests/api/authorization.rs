@@ -93,6 +93,35 @@ fn each_role_opens_what_the_table_says_and_nothing_else() {
     assert!(refused > 200, "the test has looked at only {refused} refusals");
 }
 
+/// While the session is looked up in the database, a faulty body, query or header is known to be faulty already.
+#[test]
+fn a_caller_who_may_not_is_told_so_before_the_request_is_judged() {
+    let app = TestApp::spawn();
+    let document = beian::openapi::document();
+    let callers = [(Role::Auditor, app.user("demo-auditor")), (Role::Applicant, app.applicant())];
+    let mut count = 0;
+    for (path, method, operation) in operations(&document) {
+        let row = row(&operation);
+        let stranger = callers.iter().find(|(role, _)| !row.is_open_to(&[*role]));
+        let Some((_, client)) = stranger.filter(|_| !row.is_public()) else { continue };
+        let faulty = client.with("If-Match", "nonsense").with("Idempotency-Key", "two words");
+        // Nobody remembers the session any more.
+        app.advance(chrono::Duration::seconds(6));
+        let body = (method != "GET" && method != "DELETE").then(|| b"{\"colour\": 1}".to_vec());
+        let reply = faulty.send(&method, &format!("{}?colour=red", concrete(&path)), body);
+        reply.expect_problem(403, "forbidden");
+        count += 1;
+    }
+    assert!(count > 100, "the test has looked at only {count} operations");
+    // And a session that has ended is told to be one.
+    use beian::schema::sessions;
+    use diesel::{ExpressionMethods, RunQueryDsl};
+    diesel::update(sessions::table).set(sessions::revoked_at.eq(app.now())).execute(&mut app.conn()).unwrap();
+    app.advance(chrono::Duration::seconds(6));
+    let ended = callers[1].1.send("POST", "/v1/filings", Some(b"{\"colour\": 1}".to_vec()));
+    ended.expect_problem(401, "unauthenticated");
+}
+
 #[test]
 fn a_partners_token_opens_its_scopes_and_nothing_else() {
     let app = TestApp::spawn();

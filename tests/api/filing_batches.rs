@@ -266,6 +266,52 @@ fn fifty_open_batches_of_an_owner_are_enough() {
     app.run_jobs();
 }
 
+#[test]
+fn two_orders_at_once_do_not_make_the_fifty_first_batch() {
+    let app = TestApp::spawn();
+    let partner = app.partner();
+    for _ in 0..49 {
+        order(&partner, &[row(999)]).expect_status(202);
+    }
+    let waiting = "SELECT count(*) AS count FROM pg_stat_activity
+        WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let mut conn = app.conn();
+    let mut look = app.conn();
+    let statuses = conn
+        .transaction::<_, diesel::result::Error, _>(|conn| {
+            // Whoever counts comes to stand behind this.
+            use beian::schema::partners;
+            partners::table.select(partners::id).for_update().execute(conn)?;
+            let both: Vec<_> = (0..2)
+                .map(|_| {
+                    let partner = partner.clone();
+                    std::thread::spawn(move || order(&partner, &[row(999)]).status)
+                })
+                .collect();
+            for _ in 0..200 {
+                let count: Count = diesel::sql_query(waiting).get_result(&mut look)?;
+                if count.count == 2 || both.iter().all(|one| one.is_finished()) {
+                    break;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            Ok(both)
+        })
+        .unwrap()
+        .into_iter()
+        .map(|one| one.join().unwrap());
+    let mut statuses: Vec<u16> = statuses.collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [202, 429]);
+    app.run_jobs();
+}
+
+#[derive(diesel::QueryableByName)]
+struct Count {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    count: i64,
+}
+
 /// Makes the statement that creates a filing of a website fail in this way.
 fn sabotage(app: &TestApp, number: u32, how: &str) {
     for statement in [

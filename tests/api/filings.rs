@@ -203,6 +203,7 @@ fn a_step_expires_after_45_days_with_three_reminders_and_can_be_reopened() {
     let again = applicant.act(&format!("{path}/reopen")).expect_status(200);
     assert_eq!(again.at("/status"), "draft");
     assert_eq!(again.at("/website/name"), "云上花店之家", "own changes are reapplied");
+    assert_eq!(again.at("/prompt/title"), "备案已重新打开");
     app.run_jobs();
 }
 

@@ -136,8 +136,107 @@ fn a_live_filing_blocks_the_import_of_its_subject() {
     body["rows"][0].as_object_mut().unwrap().remove("account");
     body["rows"][0]["account_id"] = json!(first.text("/rows/0/account_id"));
     crate::websites::filing_row(&app, &first.text("/rows/0/websites/0/website_id"), "draft");
-    let refused = app.admin().post("/v1/imports", body).expect_problem(409, "live_filing_blocks_import");
+    let refused = app.admin().post("/v1/imports", body.clone()).expect_problem(422, "validation_failed");
     assert_eq!(refused.faults(), ["/rows/0/websites/0/icp_number live_filing_blocks_import"]);
+    // The same answer beside another fault.
+    body["rows"][0]["subject"]["nature"] = json!("guild");
+    let refused = app.admin().post("/v1/imports", body).expect_problem(422, "validation_failed");
+    assert_eq!(
+        refused.faults(),
+        ["/rows/0/subject/nature code_unknown", "/rows/0/websites/0/icp_number live_filing_blocks_import"]
+    );
+}
+
+/// A row for an account by the partner's own key.
+fn keyed(key: &str, number: &str, domain: &str) -> Value {
+    let mut row = row(number, domain);
+    row["account"] = json!({ "name": "导入客户", "external_reference": key });
+    row
+}
+
+#[test]
+fn a_partner_sends_its_import_again_with_its_own_key() {
+    let app = TestApp::spawn();
+    let partner = app.partner();
+    let mut body = json!({ "rows": [keyed("CUSTOMER-1", "沪ICP备87654321号", "shilishudian.com")] });
+    let first = partner.post("/v1/imports", body.clone()).expect_status(200).expect("/accounts_created", 1);
+    let account = first.text("/rows/0/account_id");
+    partner
+        .post("/v1/imports", body.clone())
+        .expect_status(200)
+        .expect("/accounts_created", 0)
+        .expect("/subjects_created", 0)
+        .expect("/websites_unchanged", 1)
+        .expect("/rows/0/account_id", account.as_str());
+    body["rows"][0]["websites"][0]["content"]["name"] = json!("示例书店新版");
+    // Another name of the account is no reason to make another account, nor to rename it.
+    body["rows"][0]["account"]["name"] = json!("改名客户");
+    partner
+        .post("/v1/imports", body.clone())
+        .expect_status(200)
+        .expect("/accounts_created", 0)
+        .expect("/websites_updated", 1)
+        .expect("/rows/0/websites/0/filed_version", 2)
+        .expect("/rows/0/account_id", account.as_str());
+    partner.get(&format!("/v1/accounts/{account}")).expect_status(200).expect("/name", "导入客户");
+    // An account that was made before, without a subject, is found by its key too.
+    let empty = json!({ "name": "客户二", "external_reference": "CUSTOMER-2" });
+    let second = partner.post("/v1/accounts", empty).expect_status(201).text("/id");
+    let import = json!({ "rows": [keyed("CUSTOMER-2", "沪ICP备87654322号", "shilishudian2.com")] });
+    partner
+        .post("/v1/imports", import)
+        .expect_status(200)
+        .expect("/accounts_created", 0)
+        .expect("/subjects_created", 1)
+        .expect("/rows/0/account_id", second.as_str());
+
+    // Without the key it is said which account is meant, to those who may know.
+    let bare = json!({ "rows": [row("沪ICP备87654321号", "shilishudian.com")] });
+    for (caller, wanted) in [(&partner, "filed_for_account"), (&app.admin(), "filed_for_account")] {
+        let refused = caller.with("Accept-Language", "en").post("/v1/imports", bare.clone());
+        let refused = refused.expect_problem(422, "validation_failed");
+        assert_eq!(refused.faults(), [format!("/rows/0/subject/icp_number {wanted}")]);
+        assert!(refused.text("/errors/0/detail").contains(&account), "{}", refused.json());
+    }
+    // Somebody else's subject stays somebody else's.
+    let foreign = json!({ "rows": [keyed("CUSTOMER-3", "京ICP备20260001号", "zweite-shili.com")] });
+    let refused = partner.post("/v1/imports", foreign).expect_problem(422, "validation_failed");
+    assert_eq!(refused.faults(), ["/rows/0/subject/icp_number duplicate"]);
+    // A disabled account takes nothing, by whatever it is named.
+    let admin = app.admin().with("If-Match", "*");
+    admin.patch(&format!("/v1/accounts/{account}"), json!({ "is_disabled": true })).expect_status(200);
+    let refused = partner.post("/v1/imports", body).expect_problem(422, "validation_failed");
+    assert_eq!(refused.faults(), ["/rows/0/account/external_reference account_disabled"]);
+}
+
+#[test]
+fn a_second_subject_of_one_account_is_told_to_be_one_too_many() {
+    let app = TestApp::spawn();
+    let partner = app.partner().with("Accept-Language", "en");
+    let two = json!({ "rows": [
+        keyed("CUSTOMER-1", "沪ICP备87654321号", "shilishudian.com"),
+        keyed("CUSTOMER-1", "沪ICP备87654322号", "shilishudian2.com"),
+    ]});
+    let refused = partner.post("/v1/imports", two).expect_problem(422, "validation_failed");
+    assert_eq!(refused.faults(), ["/rows/1/account/external_reference account_has_other_subject"]);
+    assert!(refused.text("/errors/0/detail").contains("an account has one subject"), "{}", refused.json());
+
+    // One account named in both ways is still one.
+    let empty = json!({ "name": "客户二", "external_reference": "CUSTOMER-2" });
+    let account = partner.post("/v1/accounts", empty).expect_status(201).text("/id");
+    let mut by_id = row("沪ICP备87654322号", "shilishudian2.com");
+    by_id.as_object_mut().unwrap().remove("account");
+    by_id["account_id"] = json!(account);
+    let both = json!({ "rows": [keyed("CUSTOMER-2", "沪ICP备87654321号", "shilishudian.com"), by_id] });
+    let refused = partner.post("/v1/imports", both).expect_problem(422, "validation_failed");
+    assert_eq!(refused.faults(), ["/rows/1/account_id account_has_other_subject"]);
+
+    // And so it is against what was imported before.
+    let one = json!({ "rows": [keyed("CUSTOMER-2", "沪ICP备87654321号", "shilishudian.com")] });
+    partner.post("/v1/imports", one).expect_status(200);
+    let other = json!({ "rows": [keyed("CUSTOMER-2", "沪ICP备87654322号", "shilishudian2.com")] });
+    let refused = partner.post("/v1/imports", other).expect_problem(422, "validation_failed");
+    assert_eq!(refused.faults(), ["/rows/0/account/external_reference account_has_other_subject"]);
 }
 
 #[test]

@@ -58,6 +58,25 @@ fn event_types(client: &Client, filing: &Filing) -> Vec<String> {
 }
 
 #[test]
+fn a_photo_that_failed_before_the_filing_was_withdrawn_is_history() {
+    let app = TestApp::spawn();
+    let filing = photo_required(&app);
+    let applicant = app.applicant();
+    submit_photo(&applicant, &filing.id, &jpeg(100, 100, 1), "image/jpeg");
+    app.run_jobs();
+    let prompt = || applicant.get(&filing.path("")).expect_status(200).text("/prompt/title");
+    assert_eq!(prompt(), "照片未通过检查，请重新拍摄");
+    app.advance(Duration::hours(1));
+    applicant.act(&filing.path("/withdraw")).expect_status(200).expect("/prompt/title", "备案已撤销");
+    app.make().submit(&filing);
+    pass_initial_review(&app, &filing.id);
+    assert_eq!(prompt(), "初审已通过，请办理网站负责人拍照核验");
+    submit_photo(&applicant, &filing.id, &jpeg(100, 100, 2), "image/jpeg");
+    app.run_jobs();
+    assert_eq!(prompt(), "照片未通过检查，请重新拍摄");
+}
+
+#[test]
 fn picture_17_a_good_photo_goes_to_review_within_seconds() {
     let app = TestApp::spawn();
     let filing = photo_required(&app);

@@ -93,6 +93,8 @@ fn a_program_takes_a_filing_to_the_approval_alone() {
     order_backdrop(&app, &id);
     let parcel = parcel_reaches(&app, &id, "delivered");
     assert!(parcel.json().to_string().contains("SIM-DELIVERED-"), "{}", parcel.json());
+    assert_eq!(tracked(&parcel), ["picked_up", "in_transit", "out_for_delivery", "delivered"]);
+    parcel.expect("/items/0/tracker_status", "delivered");
     // Nobody is on this picture.
     submit_photo(&partner, &id, &jpeg(600, 800, 1), "image/jpeg");
     reaches(&app, &id, "approved");
@@ -142,13 +144,16 @@ fn a_rejection_and_a_photo_that_is_refused_come_with_their_reasons() {
     app.run_jobs();
     let seen = partner.get(&format!("/v1/photo-verifications/{photo}")).expect_status(200);
     let seen = seen.expect("/state", "precheck_failed");
-    assert!(seen.at("/findings").to_string().contains("PHOTO_NO_FACE"), "{}", seen.json());
+    let found = seen.at("/findings");
+    let codes = found.as_array().unwrap().iter().filter(|finding| finding["code"] == "PHOTO_NO_FACE");
+    assert_eq!(codes.count(), 1, "nobody is on this picture anyway, and that is said once: {found}");
 }
 
 #[test]
 fn the_reviewer_refuses_the_photo() {
     let app = TestApp::spawn();
-    let id = submitted(&app, 28, remark("sim:photo-reject，sim:photo-pass"));
+    // Nobody is on the picture, and no other word lets it through.
+    let id = submitted(&app, 28, remark("sim:photo-reject"));
     reaches(&app, &id, "photo_required");
     submit_photo(&app.partner(), &id, &jpeg(600, 800, 1), "image/jpeg");
     reaches(&app, &id, "photo_rejected");
@@ -165,8 +170,82 @@ fn parcels_come_back_or_are_lost() {
         reaches(&app, id, "photo_required");
         order_backdrop(&app, id);
     }
-    parcel_reaches(&app, &returned, "returned");
-    parcel_reaches(&app, &lost, "lost");
+    let parcel = parcel_reaches(&app, &returned, "returned");
+    assert_eq!(tracked(&parcel), ["picked_up", "in_transit", "exception", "returning", "returned"]);
+    let parcel = parcel_reaches(&app, &lost, "lost");
+    assert_eq!(tracked(&parcel), ["picked_up", "in_transit", "exception", "exception"]);
+}
+
+/// What the courier has reported of the first parcel.
+fn tracked(parcels: &Response) -> Vec<String> {
+    let events = parcels.at("/items/0/tracking_events");
+    events.as_array().unwrap().iter().map(|event| event["status"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_refusal_of_the_whole_website_leaves_every_field_to_be_mended() {
+    let app = TestApp::spawn();
+    let partner = app.partner();
+    let id = submitted(&app, 27, remark("sim:review sim:photo-pass sim:bureau-reject:1999"));
+    reaches(&app, &id, "photo_required");
+    submit_photo(&partner, &id, &jpeg(600, 800, 1), "image/jpeg");
+    reaches(&app, &id, "bureau_rejected");
+    let refused = partner.get(&path(&id)).expect_status(200).expect("/rejection/items/0/pointer", "/website");
+    let form = partner.get("/v1/filing-kinds/website_change").expect_status(200).at("/sections");
+    let fields: Vec<Value> = form
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|section| section["fields"].as_array().unwrap())
+        .map(|field| field["pointer"].clone())
+        .collect();
+    assert_eq!(refused.at("/editable_fields"), Value::Array(fields));
+    let check = || partner.post(&format!("{}/check", path(&id)), json!({})).expect_status(200);
+    assert!(check().json().to_string().contains("item_not_answered"));
+    // Any of them answers the item.
+    tagged(&partner, &id)
+        .patch(&path(&id), json!({ "website": { "name": "山间书屋之家" } }))
+        .expect_status(200);
+    check().expect("/can_submit", true);
+}
+
+#[test]
+fn a_word_that_is_misspelt_is_told_by_the_check() {
+    let app = TestApp::spawn();
+    let partner = app.partner();
+    let body = json!({ "kind": "website_change", "website_id": website(27) });
+    let id = partner.post("/v1/filings", body).expect_status(201).text("/id");
+    let check = |remark: &str| {
+        tagged(&partner, &id)
+            .patch(&path(&id), json!({ "website": { "remark": remark } }))
+            .expect_status(200);
+        let partner = partner.with("Accept-Language", "en");
+        partner.post(&format!("{}/check", path(&id)), json!({})).expect_status(200)
+    };
+    let checked = check("更名，sim:reveiw sim:photo-pass，sim:bureau-reject:1001");
+    let words: Vec<Value> = checked
+        .at("/findings")
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|finding| finding["code"] == "sandbox_word_unknown")
+        .cloned()
+        .collect();
+    assert_eq!(words.len(), 2, "{}", checked.json());
+    assert_eq!(words[0]["pointer"], "/website/remark");
+    assert_eq!(words[0]["severity"], "warning");
+    assert!(words[0]["message"].as_str().unwrap().contains("\"sim:reveiw\""), "{}", words[0]);
+    checked.expect("/can_submit", true);
+    let known = check("更名，sim:review sim:photo-pass，sim:bureau-reject:1041 sim:sms-fail");
+    assert!(!known.json().to_string().contains("sandbox_word_unknown"), "{}", known.json());
+
+    // So does the check of a batch.
+    let row = json!({ "kind": "website_change", "website_id": website(28),
+        "website": { "remark": "sim:reveiw" } });
+    let batch = partner.post("/v1/filing-batches", json!({ "filings": [row] })).expect_status(202);
+    app.run_jobs();
+    let batch = partner.get(&format!("/v1/filing-batches/{}", batch.text("/id"))).expect_status(200);
+    assert!(batch.at("/rows/0/check").to_string().contains("sandbox_word_unknown"), "{}", batch.json());
 }
 
 #[test]
@@ -212,8 +291,10 @@ fn outside_embedded_mode_the_words_are_nothing_but_words() {
     // Nobody takes the mails.
     app.may_leave_jobs();
     assert_eq!(app.app.config.mode, beian::config::Mode::External);
-    let words = "sim:review sim:photo-pass sim:parcel-delivered sim:bureau-reject:1041";
+    let words = "sim:review sim:photo-pass sim:parcel-delivered sim:bureau-reject:1041 sim:reveiw";
     let id = submitted(&app, 27, remark(words));
+    let checked = app.partner().post(&format!("{}/check", path(&id)), json!({})).expect_status(200);
+    assert!(!checked.json().to_string().contains("sandbox"), "{}", checked.json());
     for _ in 0..5 {
         wait(&app);
     }

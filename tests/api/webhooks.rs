@@ -319,7 +319,13 @@ fn an_endpoint_that_fails_for_days_is_disabled_and_recovers_what_it_missed() {
     let mails = std::fs::read_dir(app.app.config.data_dir.join("mail")).unwrap();
     let mails: Vec<String> =
         mails.map(|mail| std::fs::read_to_string(mail.unwrap().path()).unwrap()).collect();
-    assert_eq!(mails.iter().filter(|mail| mail.contains("To: ops@example.com")).count(), 1);
+    let told: Vec<&String> = mails.iter().filter(|mail| mail.contains("To: ops@example.com")).collect();
+    assert_eq!(told.len(), 1);
+    // The contact has no language here.
+    let mail = mail_parser::MessageParser::default().parse(told[0].as_bytes()).unwrap();
+    let (subject, text) = (mail.subject().unwrap(), mail.body_text(0).unwrap());
+    assert!(subject.contains("已停用") && subject.contains("was disabled"), "{subject}");
+    assert!(text.contains("您好") && text.contains("Hello "), "{text}");
 
     // Nothing is sent meanwhile, and nothing is lost.
     receiver.take();

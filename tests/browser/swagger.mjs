@@ -289,7 +289,7 @@ async function drawing(ui, document, checks) {
 async function everything(ui, all, checks, source) {
   const photo = join(source, 'examples/files/photo.jpg');
   // From top to bottom, but for those that end what other examples are about.
-  const last = ['createPhotoVerification', 'createAttachment', 'submitFiling', 'disableUser'];
+  const last = ['createPhotoVerification', 'createAttachment', 'submitFiling'];
   const order = [...all.filter(({ id }) => !last.includes(id)), ...last.map((id) => all.find((operation) => operation.id === id))];
   const results = [];
   const sent = [];

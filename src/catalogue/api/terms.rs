@@ -12,7 +12,6 @@ use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, op};
 use crate::catalogue::model::{self, Terms, TermsKind};
 use crate::error::{ApiError, ApiResult, violated_constraint};
-use crate::error_codes as codes;
 use crate::kernel::etag::{content_version, etag};
 use crate::kernel::i18n::Locale;
 use crate::kernel::idempotency::Idempotency;
@@ -154,7 +153,8 @@ pub async fn create_terms(
             let stored = diesel::insert_into(terms::table).values(&row).execute(conn);
             match stored {
                 Err(error) if violated_constraint(&error).is_some() => {
-                    return Err(ApiError::new(&codes::DUPLICATE).detail(
+                    return Err(ApiError::taken(
+                        "/version",
                         format!("版本 {} 已存在，条款发布后不能更改。", row.version),
                         format!("Version {} exists; terms are never changed once published.", row.version),
                     ));

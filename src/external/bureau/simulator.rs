@@ -15,7 +15,8 @@
 //! | remark | `sim:bureau-reject:1041` | refused with this result code, four digits; `1001` is not taken |
 //! | remark | `sim:bureau-wait` | the decision is left to an operator |
 //!
-//! Its memory is lost with the process, as if the bureau had never seen the package.
+//! A word stands between blanks or commas and counts as a whole: `sim:timeouts` is none. Its memory is lost with the process, as if
+//! the bureau had never seen the package.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -35,10 +36,44 @@ const SILENT_MOBILE: &str = "19900000000";
 /// Mobile at which somebody types wrong codes.
 const FAILING_MOBILE: &str = "19900000001";
 
+/// Every word of a remark begins so.
+pub const WORD_PREFIX: &str = "sim:";
+/// Its words; beside them `bureau-reject:` with a code.
+const WORDS: [&str; 8] = [
+    "refuse-package",
+    "offline",
+    "timeout",
+    "lost-reply",
+    "lost-package",
+    "sms-wait",
+    "sms-fail",
+    "bureau-wait",
+];
+
+/// The parts of a remark that may be words: what stands between blanks and commas.
+pub fn parts(remark: &str) -> impl Iterator<Item = &str> {
+    remark.split(|c: char| c.is_whitespace() || matches!(c, ',' | '，' | ';' | '；' | '、' | '。'))
+}
+
+/// Whether a remark has a word; the word is given without its prefix.
+pub fn says(remark: &str, word: &str) -> bool {
+    parts(remark).any(|part| part.strip_prefix(WORD_PREFIX) == Some(word))
+}
+
+/// Whether a word without its prefix means something to the simulated bureau.
+pub fn is_word(word: &str) -> bool {
+    WORDS.contains(&word) || refusal(word).is_some()
+}
+
+fn refusal(word: &str) -> Option<&str> {
+    let code = word.strip_prefix("bureau-reject:")?;
+    let is_code = code.len() == 4 && code.bytes().all(|byte| byte.is_ascii_digit());
+    (is_code && code != "1001").then_some(code)
+}
+
 /// The result code that a remark asks for.
 fn refusal_code(remark: &str) -> Option<&str> {
-    let code = remark.split_once("sim:bureau-reject:")?.1.get(..4)?;
-    (code != "1001" && code.bytes().all(|byte| byte.is_ascii_digit())).then_some(code)
+    parts(remark).filter_map(|part| part.strip_prefix(WORD_PREFIX)).find_map(refusal)
 }
 
 /// What the simulated bureau remembers of an order.
@@ -73,9 +108,9 @@ impl Simulator {
 
     /// What it does about the SMS verification of a phone of a filing with this remark.
     pub fn sms(&self, remark: &str, mobile: &str) -> SmsOutcome {
-        if remark.contains("sim:sms-wait") || mobile == SILENT_MOBILE {
+        if says(remark, "sms-wait") || mobile == SILENT_MOBILE {
             SmsOutcome::Wait
-        } else if remark.contains("sim:sms-fail") || mobile == FAILING_MOBILE {
+        } else if says(remark, "sms-fail") || mobile == FAILING_MOBILE {
             SmsOutcome::Failed
         } else {
             SmsOutcome::Confirmed
@@ -90,14 +125,21 @@ impl Simulator {
         reference: &str,
         (website_name, remark): (&str, &str),
     ) -> Option<Verdict> {
-        if remark.contains("sim:bureau-wait") {
+        if says(remark, "bureau-wait") {
             return None;
         }
         let refusal = match refusal_code(remark) {
-            Some(code) => Some((code.to_owned(), "备案信息不符合要求（模拟管局）".to_owned())),
-            None => website_name
-                .contains("驳回")
-                .then(|| ("1020".to_owned(), "网站名称不符合要求（模拟管局）".to_owned())),
+            Some(code) => Some((
+                code.to_owned(),
+                "备案信息不符合要求（模拟管局） / not acceptable (simulated bureau)".to_owned(),
+            )),
+            None => website_name.contains("驳回").then(|| {
+                (
+                    "1020".to_owned(),
+                    "网站名称不符合要求（模拟管局） / the name is not acceptable (simulated bureau)"
+                        .to_owned(),
+                )
+            }),
         };
         let is_approved = refusal.is_none();
         let (result_code, result_text) =
@@ -127,28 +169,30 @@ impl BureauGateway for Simulator {
     }
 
     async fn submit(&self, package: &Package) -> Sent {
-        let says = |word: &str| package.remark.contains(word);
+        let says = |word: &str| says(&package.remark, word);
         let short = package.sha256.get(..8).unwrap_or_default();
         let external_reference = format!("{REFERENCE_PREFIX}{}-{short}", package.order_no);
-        if says("sim:offline") {
+        if says("offline") {
             return Sent::NotSent("the simulated bureau cannot be reached".to_owned());
         }
-        if says("sim:timeout") {
+        if says("timeout") {
             self.remember(&package.order_no, Memory::Silent);
             return Sent::NoReply("the simulated bureau does not answer".to_owned());
         }
-        if says("sim:lost-package") && package.attempt_no == 1 {
+        if says("lost-package") && package.attempt_no == 1 {
             if let Ok(mut map) = self.memory.lock() {
                 map.remove(&package.order_no);
             }
             return Sent::NoReply("the package was lost on its way to the simulated bureau".to_owned());
         }
-        if says("sim:refuse-package") {
-            let text = "数据包附件不符合要求（模拟管局）".to_owned();
+        if says("refuse-package") {
+            let text =
+                "数据包附件不符合要求（模拟管局） / an attachment is not acceptable (simulated bureau)"
+                    .to_owned();
             return Sent::Refused { external_reference, code: "1055".to_owned(), text };
         }
         self.remember(&package.order_no, Memory::Has(external_reference.clone()));
-        if says("sim:lost-reply") {
+        if says("lost-reply") {
             return Sent::NoReply("the reply of the simulated bureau was lost".to_owned());
         }
         Sent::Accepted(Receipt { external_reference })
@@ -243,5 +287,18 @@ mod tests {
         assert_eq!(bureau.sms("", SILENT_MOBILE), SmsOutcome::Wait);
         assert_eq!(bureau.sms("", FAILING_MOBILE), SmsOutcome::Failed);
         assert_eq!(bureau.sms("sim:sms-wait", "13800138000"), SmsOutcome::Wait);
+        assert_eq!(bureau.sms("sim:sms-waiting", "13800138000"), SmsOutcome::Confirmed);
+    }
+
+    #[test]
+    fn a_word_counts_as_a_whole() {
+        for word in WORDS.into_iter().chain(["bureau-reject:1041"]) {
+            assert!(is_word(word) && says(&format!("更名，sim:{word}；"), word), "{word}");
+        }
+        for other in ["", "timeouts", "bureau-reject", "bureau-reject:1001", "bureau-reject:10411", "review"]
+        {
+            assert!(!is_word(other), "{other}");
+        }
+        assert!(!says("xsim:timeout", "timeout") && !says("sim:timeouts", "timeout"));
     }
 }

@@ -6,14 +6,14 @@ use diesel::prelude::*;
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::provider;
+use super::house;
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, Caller, op};
 use crate::error::{ApiError, ApiResult, FieldError, Place, violated_constraint};
 use crate::error_codes as codes;
 use crate::filings::around::{self, Sheet};
-use crate::filings::body::{self, FilingBody};
+use crate::filings::body::{self, House};
 use crate::filings::check::Report;
 use crate::filings::model::{self, Filing};
 use crate::filings::rules::{Finding, Severity};
@@ -27,6 +27,7 @@ use crate::kernel::idempotency::Idempotency;
 use crate::kernel::ids::{AccountId, ContentId, FilingId, PartnerId, RejectionItemId, SubjectId, WebsiteId};
 use crate::kernel::json::{Json, Path};
 use crate::kernel::reply::Reply;
+use crate::sandbox;
 use crate::schema::{accounts, filings, rejection_items, subjects, websites as sites};
 use crate::websites;
 use crate::websites::patch::WebsiteContentPatch;
@@ -149,15 +150,15 @@ pub(super) fn shown(
     conn: &mut PgConnection,
     caller: &Caller,
     id: FilingId,
-    provider: &str,
+    house: &House,
     now: DateTime<Utc>,
 ) -> ApiResult<Reply> {
     let sheet = around::read_sheet(conn, id, caller.user_id, now)?;
-    reply(conn, caller, sheet, provider)
+    reply(conn, caller, sheet, house)
 }
 
-fn reply(conn: &mut PgConnection, caller: &Caller, sheet: Sheet, provider: &str) -> ApiResult<Reply> {
-    let body = body::show(conn, caller, sheet, provider)?;
+fn reply(conn: &mut PgConnection, caller: &Caller, sheet: Sheet, house: &House) -> ApiResult<Reply> {
+    let body = body::show(conn, caller, sheet, house)?;
     let tag = tag(caller, &body);
     Ok(Reply::ok(&body)?.etag(tag))
 }
@@ -181,11 +182,11 @@ pub async fn create_filing(
     body: Json<CreateFiling>,
 ) -> ApiResult<Reply> {
     let now = app.clock.now();
-    let provider = provider(&app, &caller).to_owned();
+    let house = house(&app, &caller);
     let caller = caller.caller.clone();
     let key = caller.user_id.to_string();
     idempotency
-        .run(&app.db, now, &key, |_| Ok(()), move |conn| create(conn, &caller, body.0, &provider, now))
+        .run(&app.db, now, &key, |_| Ok(()), move |conn| create(conn, &caller, body.0, &house, now))
         .await
 }
 
@@ -193,13 +194,13 @@ fn create(
     conn: &mut PgConnection,
     caller: &Caller,
     body: CreateFiling,
-    provider: &str,
+    house: &House,
     now: DateTime<Utc>,
 ) -> ApiResult<Reply> {
     let filing = start(conn, caller, body, now)?;
     let location = format!("/v1/filings/{}", filing.id);
     let sheet = around::read_sheet(conn, filing.id, caller.user_id, now)?;
-    let body = body::show(conn, caller, sheet, provider)?;
+    let body = body::show(conn, caller, sheet, house)?;
     let tag = tag(caller, &body);
     Ok(Reply::created(location, &body)?.etag(tag))
 }
@@ -364,13 +365,13 @@ pub async fn get_filing(
     id: Path<FilingId>,
 ) -> ApiResult<Reply> {
     let now = app.clock.now();
-    let provider = provider(&app, &caller).to_owned();
+    let house = house(&app, &caller);
     let caller = caller.caller.clone();
     app.db
         .run(move |conn| {
             let sheet = around::read_sheet(conn, id.0, caller.user_id, now)?;
             access::ensure_visible(conn, &caller, &sheet.filing)?;
-            reply(conn, &caller, sheet, &provider)
+            reply(conn, &caller, sheet, &house)
         })
         .await
 }
@@ -399,7 +400,7 @@ pub async fn update_filing(
     body: Json<UpdateFiling>,
 ) -> ApiResult<Reply> {
     let now = app.clock.now();
-    let provider = provider(&app, &caller).to_owned();
+    let house = house(&app, &caller);
     let caller = caller.caller.clone();
     app.db
         .transaction(move |conn| {
@@ -412,7 +413,7 @@ pub async fn update_filing(
             let filing = edit(conn, &caller, filing, body.0, now)?;
             let deed = Deed::new("edit", "filing", filing.id.0).account(filing.account_id).filing(filing.id);
             audit::record(conn, now, &ctx.actor, deed)?;
-            shown(conn, &caller, filing.id, &provider, now)
+            shown(conn, &caller, filing.id, &house, now)
         })
         .await
 }
@@ -511,7 +512,8 @@ fn answer(
 
 /// Check a draft, all problems at once
 ///
-/// A dry run of submit that changes nothing: every rule, every missing material, every unanswered item of a rejection.
+/// A dry run of submit that changes nothing: every rule, every missing material, every unanswered item of a rejection. In
+/// embedded mode it also warns of words in the remark that look like words of the sandbox and are none (`sandbox_word_unknown`).
 #[utoipa::path(operation_id = "checkFiling", tag = "filings",
     params(("id" = FilingId, Path, description = "The filing.", example = "0193a000-0000-7000-8000-000000015001")),
     responses((status = 200, description = "What was found.", body = CheckResult)))]
@@ -522,11 +524,15 @@ pub async fn check_filing(
     id: Path<FilingId>,
 ) -> ApiResult<Reply> {
     let now = app.clock.now();
+    let is_sandbox = sandbox::is_on(&app);
     let caller = caller.caller.clone();
     app.db
         .run(move |conn| {
             let filing = access::owned(conn, &caller, id.0)?;
-            let report = check::run(conn, &filing, now)?;
+            let mut report = check::run(conn, &filing, now)?;
+            if is_sandbox {
+                report.findings.extend(sandbox::findings(report.remark.as_deref()));
+            }
             Reply::ok(&CheckResult::of(&report, &filing, caller.locale))
         })
         .await

@@ -11,6 +11,7 @@ use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app::App;
 use crate::auth::Caller;
+use crate::filings::body::House;
 
 /// Adds this feature's routes.
 pub fn routes(cfg: &mut ServiceConfig<'_>) {
@@ -31,7 +32,11 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
         .service(reveal::reveal_filing);
 }
 
-/// The provider's name in the caller's language, for prompts.
-fn provider<'a>(app: &'a App, caller: &Caller) -> &'a str {
-    caller.locale.pick(&app.config.provider.name_zh, &app.config.provider.name_en)
+/// What replies to this caller need to know of the house.
+fn house(app: &App, caller: &Caller) -> House {
+    let names = &app.config.provider;
+    House {
+        name: caller.locale.pick(&names.name_zh, &names.name_en).to_owned(),
+        is_automatic: app.bureau.is_automatic(),
+    }
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::drafts::shown;
-use super::provider;
+use super::house;
 use crate::app::App;
 use crate::audit::Actor;
 use crate::auth::{Allowed, Caller, op};
@@ -70,7 +70,7 @@ pub async fn submit_filing(
     body: Json<SubmitFiling>,
 ) -> ApiResult<Reply> {
     let now = app.clock.now();
-    let provider = provider(&app, &caller).to_owned();
+    let house = house(&app, &caller);
     let caller = caller.caller.clone();
     let owner = caller.clone();
     let key = caller.user_id.to_string();
@@ -106,7 +106,7 @@ pub async fn submit_filing(
                 }
                 let input = Input { acceptance: Some(&acceptance), ..Default::default() };
                 let filing = act::act(conn, &ctx, filing, Action::Submit, input)?;
-                shown(conn, &caller, filing.id, &provider, now)
+                shown(conn, &caller, filing.id, &house, now)
             },
         )
         .await
@@ -176,7 +176,7 @@ async fn step(
     action: Action,
 ) -> ApiResult<Reply> {
     let now = app.clock.now();
-    let provider = provider(app, caller).to_owned();
+    let house = house(app, caller);
     let (caller, owner) = (caller.clone(), caller.clone());
     let key = caller.user_id.to_string();
     idempotency
@@ -190,7 +190,7 @@ async fn step(
                 etag::ensure_version(if_match.optional(), filing.version)?;
                 let ctx = Ctx::new(now, Actor::from(&caller), Side::Owner);
                 let filing = act::act(conn, &ctx, filing, action, Input::default())?;
-                shown(conn, &caller, filing.id, &provider, now)
+                shown(conn, &caller, filing.id, &house, now)
             },
         )
         .await

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 const TAGGED: &[&str] = &[
     "getMe",
     "updateMe",
+    "confirmContact",
     "getNotificationPreferences",
     "updateNotificationPreferences",
     "createUser",

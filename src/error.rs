@@ -1,5 +1,7 @@
 //! `ApiError` → problem+json (RFC 9457): the one place that decides statuses and what the outside may know of a fault.
 
+pub mod members;
+
 use std::fmt;
 
 use actix_web::{
@@ -12,6 +14,7 @@ use utoipa::ToSchema;
 
 use crate::error_codes::{self as codes, ErrorCode};
 use crate::kernel::i18n::{Bilingual, Locale};
+use members::Member;
 
 /// What handlers return.
 pub type ApiResult<T> = Result<T, ApiError>;
@@ -137,9 +140,11 @@ impl ApiError {
         self
     }
 
-    /// A further member of the problem, such as `current_status`.
-    pub fn with(mut self, name: &str, value: impl Serialize) -> Self {
-        self.0.extra.insert(name.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
+    /// A further member of the problem, such as `current_status`: one that the document lists for this code.
+    pub fn with(mut self, member: &'static Member, value: impl Serialize) -> Self {
+        let code = self.0.code.code;
+        debug_assert!(member.codes.contains(&code), "{} is not listed for {code}", member.name);
+        self.0.extra.insert(member.name.to_owned(), serde_json::to_value(value).unwrap_or(Value::Null));
         self
     }
 
@@ -255,7 +260,7 @@ pub struct Problem {
     pub request_id: String,
     /// Every faulty field; empty when the problem is not about fields.
     pub errors: Vec<ProblemField>,
-    /// What helps: `current_status`, `allowed_actions`, `claimed_by`…
+    /// What helps with some codes; `members` lists it, and the document takes it from there.
     #[serde(flatten)]
     #[schema(ignore)]
     pub extra: Map<String, Value>,

@@ -2,6 +2,7 @@
 //! security, problems and limits cannot differ between document and code.
 
 pub mod compatibility;
+mod headers;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -77,9 +78,11 @@ pub fn document() -> Value {
     inline_scalars(&mut document);
     complete_properties(&mut document);
     complete_operations(&mut document);
+    headers::complete(&mut document);
     complete_parameters(&mut document);
     let in_requests = request_schemas(&document);
     require_reply_fields(&mut document, &in_requests);
+    add_problem_members(&mut document);
     limit_list_texts(&mut document, &in_requests);
     limit_parameter_texts(&mut document);
     document["tags"] = routes::tags();
@@ -101,6 +104,13 @@ fn add_problem_schema(document: &mut Value) {
     crate::error::Problem::schemas(&mut schemas);
     for (name, schema) in schemas {
         document["components"]["schemas"][name] = serde_json::to_value(schema).unwrap_or_default();
+    }
+}
+
+/// What only some problems have. After [`require_reply_fields`]: these are left out where they say nothing.
+fn add_problem_members(document: &mut Value) {
+    if let Some(properties) = document["components"]["schemas"]["Problem"]["properties"].as_object_mut() {
+        properties.extend(crate::error::members::properties());
     }
 }
 
@@ -262,6 +272,11 @@ fn complete_operations(document: &mut Value) {
                     }
                 }
             }
+            if let Some((name, example)) = crate::demo::examples::find_for_partner(&id) {
+                let text = operation["description"].as_str().unwrap_or_default();
+                operation["description"] =
+                    json!(format!("{text}\n\nAs `demo-partner`: `{name}` is `{example}`."));
+            }
             // Whatever the version is: the example must execute as it stands. (Not by index: that would add the member
             // where it is missing.)
             let parameters = operation.get_mut("parameters").and_then(Value::as_array_mut);
@@ -392,31 +407,14 @@ fn complete_responses(operation: &mut Value, general: Vec<&str>) {
                 (code.code.to_owned(), json!({ "value": value }))
             })
             .collect();
-        let mut response = json!({
+        let response = json!({
             "description": description.join("\n\n"),
             "content": { "application/problem+json": {
                 "schema": { "$ref": "#/components/schemas/Problem" },
                 "examples": examples,
             } },
         });
-        if matches!(status.as_str(), "429" | "503") {
-            response["headers"] = json!({ "Retry-After": {
-                "description": "Seconds to wait.", "schema": { "type": "integer" } } });
-        }
         responses.insert(status, response);
-    }
-    for (status, response) in responses.iter_mut() {
-        if status == "201" {
-            response["headers"]["Location"] =
-                json!({ "description": "Address of what was created.", "schema": { "type": "string" } });
-        }
-        // Work that a job goes on with, and that has an address of its own.
-        if status == "202" && response["description"].as_str().is_some_and(|text| text.contains("`Location`"))
-        {
-            response["headers"]["Location"] =
-                json!({ "description": "Where to look for the result.", "schema": { "type": "string" } });
-            response["headers"]["Retry-After"] = json!({ "description": "Seconds until it is worth looking.", "schema": { "type": "integer" } });
-        }
     }
     responses.sort_keys();
 }

@@ -35,14 +35,14 @@ pub(super) const DOWNLOAD_LIFETIME: Duration = DOWNLOAD_URL_MAX;
 /// `completeAttachment`; nothing counts before. The address is good for 15 minutes and for this length, type and checksum
 /// only; a repeat with the same Idempotency-Key signs it afresh. A purpose takes 20 files, a filing 50.
 ///
-/// Swagger UI cannot send the file. The example declares `examples/files/identity-card-front.jpg` of the source tree (its size, its SHA-256):
-/// execute it, set `UPLOAD_URL='…'` to `upload.url` of the reply, run this in the source tree, then execute `completeAttachment`
-/// with the reply's `id`:
+/// Swagger UI cannot send the file. The example declares [identity-card-front.jpg](/docs/files/identity-card-front.jpg) (its size, its SHA-256): save it,
+/// execute the example, set `UPLOAD_URL='…'` to `upload.url` of the reply, run this where the file is, then execute
+/// `completeAttachment` with the reply's `id`:
 ///
 /// ```sh
 /// curl -fsS -X PUT -H 'content-type: image/jpeg' \
 ///   -H 'x-amz-checksum-sha256: p0NEPZDOmDVDUe0CYjiJ9dB8WPjAueHJW78a4IRS6b8=' \
-///   --data-binary @examples/files/identity-card-front.jpg "$UPLOAD_URL"
+///   --data-binary @identity-card-front.jpg "$UPLOAD_URL"
 /// ```
 #[utoipa::path(operation_id = "createAttachment", tag = "attachments",
     params(

@@ -10,7 +10,7 @@ use crate::app::App;
 use crate::audit::Actor;
 use crate::auth::permissions::op;
 use crate::auth::{Allowed, Caller};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, members};
 use crate::error_codes as codes;
 use crate::external::scanner;
 use crate::external::uploads::{self, Fault};
@@ -86,7 +86,7 @@ fn before(
     match row.state {
         AttachmentState::Expired => Err(ApiError::new(&codes::UPLOAD_EXPIRED)),
         AttachmentState::Deleted => {
-            Err(ApiError::new(&codes::INVALID_TRANSITION).with("current_status", row.state))
+            Err(ApiError::new(&codes::INVALID_TRANSITION).with(&members::CURRENT_STATUS, row.state))
         }
         AttachmentState::Ready | AttachmentState::Refused => Ok(row),
         AttachmentState::Pending | AttachmentState::Scanning => {

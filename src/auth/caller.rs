@@ -20,7 +20,7 @@ use secrecy::zeroize::Zeroize;
 use super::permissions::{Permission, Role};
 use crate::api_clients::{self, Grant};
 use crate::app::App;
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, members};
 use crate::error_codes as codes;
 use crate::kernel::envelope::Undecided;
 use crate::kernel::i18n::Locale;
@@ -108,7 +108,9 @@ async fn allow<O: Permission>(req: HttpRequest) -> ApiResult<Allowed<O>> {
         return Err(ApiError::new(&codes::FORBIDDEN));
     }
     if !O::OPERATION.is_within(caller.scopes.as_deref()) {
-        return Err(ApiError::new(&codes::INSUFFICIENT_SCOPE).with("required_scope", O::OPERATION.scope));
+        return Err(
+            ApiError::new(&codes::INSUFFICIENT_SCOPE).with(&members::REQUIRED_SCOPE, O::OPERATION.scope)
+        );
     }
     Ok(Allowed { caller, token_expires_at, operation: PhantomData })
 }

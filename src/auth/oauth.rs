@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::client_credentials::{self, Presented};
 use super::{api::open_session, origin::Origin, sessions::Client, verify};
 use crate::app::App;
-use crate::error::{ApiError, ApiResult, FieldError};
+use crate::error::{ApiError, ApiResult, FieldError, members};
 use crate::error_codes as codes;
 use crate::kernel::{i18n::Bilingual, reply::Reply};
 
@@ -70,7 +70,7 @@ pub struct OAuthToken {
 
 /// An OAuth 2 error: the problem also carries the `error` member that OAuth clients read.
 pub(super) fn refuse(code: &'static codes::ErrorCode, error: &str) -> ApiError {
-    ApiError::new(code).with("error", error)
+    ApiError::new(code).with(&members::ERROR, error)
 }
 
 /// A form with a field that is wrong.

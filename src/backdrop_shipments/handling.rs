@@ -16,7 +16,7 @@ use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, op};
 use crate::catalogue::{self, data, regions::Regions};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, members};
 use crate::error_codes as codes;
 use crate::filings;
 use crate::kernel::clock::shanghai_date;
@@ -359,8 +359,8 @@ fn ensure_live(filing: &filings::Filing) -> ApiResult<()> {
     }
     Err(ApiError::new(&codes::INVALID_TRANSITION)
         .detail("备案订单已结束，幕布邮寄已取消。", "The filing has ended; the shipment is cancelled.")
-        .with("current_status", ShipmentState::Cancelled)
-        .with("allowed_actions", Vec::<Step>::new()))
+        .with(&members::CURRENT_STATUS, ShipmentState::Cancelled)
+        .with(&members::ALLOWED_ACTIONS, Vec::<Step>::new()))
 }
 
 /// The refusal above was rolled back with everything else, so the cancellation needs a transaction of its own.

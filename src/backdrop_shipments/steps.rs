@@ -11,7 +11,7 @@ use super::rules::{self, Fault, Hand, Step};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Caller, Role};
-use crate::error::{ApiError, ApiResult, FieldError, Place};
+use crate::error::{ApiError, ApiResult, FieldError, Place, members};
 use crate::error_codes as codes;
 use crate::filings::{self, Filing};
 use crate::kernel::etag::{self, IfMatch};
@@ -54,8 +54,8 @@ pub fn ensure_step(step: Step, shipment: &Shipment, hand: Hand, now: DateTime<Ut
         return Ok(());
     }
     Err(ApiError::new(&codes::INVALID_TRANSITION)
-        .with("current_status", shipment.state)
-        .with("allowed_actions", rules::allowed(shipment.state, hand, shipment.delivered_at, now)))
+        .with(&members::CURRENT_STATUS, shipment.state)
+        .with(&members::ALLOWED_ACTIONS, rules::allowed(shipment.state, hand, shipment.delivered_at, now)))
 }
 
 /// A shipment as this caller sees it.

@@ -15,7 +15,7 @@ use super::{SubmissionState, apply, package};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, op};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, members};
 use crate::error_codes as codes;
 use crate::filings;
 use crate::kernel::etag::IfMatch;
@@ -229,7 +229,9 @@ pub async fn dispatch_bureau_submission(
         apply::ensure_step(Step::Dispatch, &submission, &filing, facts)?;
         let bureau = model::bureau(conn, &submission.bureau_code)?;
         if bureau.paused_at.is_some() {
-            return Err(ApiError::new(&codes::BUREAU_PAUSED).with("pause_reason", bureau.pause_reason));
+            return Err(
+                ApiError::new(&codes::BUREAU_PAUSED).with(&members::PAUSE_REASON, bureau.pause_reason)
+            );
         }
         if facts.is_automatic {
             return apply::enqueue_dispatch(conn, ctx.now, id, submission.version);

@@ -9,7 +9,7 @@ use super::model::{self, Changes, Heard, Submission};
 use super::rules::{self, Facts, Step};
 use super::{BureauEventKind, BureauEventOutcome, SmsRole, SmsState, SubmissionState, lane};
 use crate::catalogue::{self, data};
-use crate::error::{ApiError, ApiResult, FieldError, Place};
+use crate::error::{ApiError, ApiResult, FieldError, Place, members};
 use crate::error_codes as codes;
 use crate::external::bureau::{Verdict, simulator::REFERENCE_PREFIX};
 use crate::filings::rejections::{NewItem, RejectionSource, TargetKind};
@@ -531,7 +531,7 @@ pub fn restart(
     let (filing, submission) = model::lock(conn, id)?;
     ensure_step(Step::Restart, &submission, &filing, facts)?;
     if submission.state != SubmissionState::Failed && !is_absent {
-        return Err(ApiError::new(&codes::UNCONFIRMED).with("current_status", submission.state));
+        return Err(ApiError::new(&codes::UNCONFIRMED).with(&members::CURRENT_STATUS, submission.state));
     }
     let changes = Changes {
         state: Some(SubmissionState::Queued),
@@ -592,8 +592,8 @@ pub fn ensure_step(step: Step, submission: &Submission, filing: &Filing, facts: 
     let code =
         if step == Step::GiveUp && may_be_there { &codes::UNCONFIRMED } else { &codes::INVALID_TRANSITION };
     Err(ApiError::new(code)
-        .with("current_status", submission.state)
-        .with("allowed_actions", rules::allowed(submission.state, facts)))
+        .with(&members::CURRENT_STATUS, submission.state)
+        .with(&members::ALLOWED_ACTIONS, rules::allowed(submission.state, facts)))
 }
 
 /// Codes of the materials that the revision contained.

@@ -12,7 +12,7 @@ use super::{lane, model};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, Caller, op};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, members};
 use crate::error_codes as codes;
 use crate::filings;
 use crate::kernel::etag::{self, IfMatch};
@@ -145,7 +145,9 @@ async fn change(
                 let before = model::bureau(conn, &code)?;
                 etag::ensure_version(if_match.optional(), before.version)?;
                 if pause.is_none() && before.paused_at.is_none() {
-                    return Err(ApiError::new(&codes::INVALID_TRANSITION).with("current_status", "open"));
+                    return Err(
+                        ApiError::new(&codes::INVALID_TRANSITION).with(&members::CURRENT_STATUS, "open")
+                    );
                 }
                 let row = match &pause {
                     Some(reason) => {

@@ -11,7 +11,7 @@ use super::model;
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, op};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, members};
 use crate::error_codes as codes;
 use crate::external::bureau::Silence;
 use crate::kernel::idempotency::Idempotency;
@@ -200,7 +200,7 @@ pub async fn resolve_bureau_result(
                 .get_result(conn)
                 .optional()?;
         let Some(closed) = closed else {
-            return Err(ApiError::new(&codes::INVALID_TRANSITION).with("current_status", "resolved"));
+            return Err(ApiError::new(&codes::INVALID_TRANSITION).with(&members::CURRENT_STATUS, "resolved"));
         };
         let deed = Deed::new("bureau_result.resolved", "bureau_result", id.0)
             .details(json!({ "external_reference": closed.external_reference }));

@@ -11,7 +11,7 @@ use super::{BureauEventKind, body, model};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::Caller;
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, members};
 use crate::error_codes as codes;
 use crate::filings::{self, Ctx, Side};
 use crate::kernel::etag::{self, IfMatch};
@@ -181,7 +181,7 @@ pub async fn record_if_late(
 
 fn late(conn: &mut PgConnection, id: SubmissionId) -> ApiResult<ApiError> {
     let state = model::find(conn, id)?.state;
-    Ok(ApiError::new(&codes::LATE_EVENT).with("current_status", state))
+    Ok(ApiError::new(&codes::LATE_EVENT).with(&members::CURRENT_STATUS, state))
 }
 
 fn record_late(

@@ -89,3 +89,41 @@ pub static EXAMPLES: &[Example] = &[
 pub fn find(operation_id: &str) -> Option<&'static Example> {
     EXAMPLES.iter().find(|example| example.operation_id == operation_id)
 }
+
+/// The filings of the demo partner's customers: rejected by the bureau, and waiting for another photo.
+const REJECTED: Uuid = ids::filing(28);
+const WITHOUT_PHOTO: Uuid = ids::filing(27);
+
+/// What the demo partner's program takes instead, since it does not see the demo applicants': operation, name of the
+/// parameter or member, id. In an order in which one after the other works.
+pub static PARTNER_EXAMPLES: &[(&str, &str, Uuid)] = &[
+    ("createFiling", "website_id", ids::website(32)),
+    ("getWebsite", "id", ids::website(32)),
+    ("listWebsiteVersions", "id", ids::website(32)),
+    ("getSubject", "id", ids::subject(32)),
+    ("getAccount", "id", ids::account(32)),
+    ("updateAccount", "id", ids::account(32)),
+    ("getFiling", "id", REJECTED),
+    ("updateFiling", "id", REJECTED),
+    ("checkFiling", "id", REJECTED),
+    ("getFilingDiff", "id", REJECTED),
+    ("listFilingRequirements", "id", REJECTED),
+    ("listFilingRevisions", "id", REJECTED),
+    ("listFilingEvents", "id", REJECTED),
+    ("streamFilingEvents", "id", REJECTED),
+    ("revealFiling", "id", REJECTED),
+    ("createAttachment", "id", REJECTED),
+    ("listAttachments", "id", REJECTED),
+    ("submitFiling", "id", REJECTED),
+    ("listPhotoVerifications", "id", WITHOUT_PHOTO),
+    ("createPhotoVerification", "id", WITHOUT_PHOTO),
+    ("createBackdropShipment", "id", WITHOUT_PHOTO),
+    ("listFilingBackdropShipments", "id", WITHOUT_PHOTO),
+    ("withdrawFiling", "id", WITHOUT_PHOTO),
+    ("abandonFiling", "id", WITHOUT_PHOTO),
+];
+
+/// What the demo partner takes instead: name and id.
+pub fn find_for_partner(operation_id: &str) -> Option<(&'static str, Uuid)> {
+    PARTNER_EXAMPLES.iter().find(|example| example.0 == operation_id).map(|(_, name, id)| (*name, *id))
+}

@@ -10,7 +10,7 @@ use super::rejections::{self, NewItem, RejectionSource};
 use super::workflow::{self, Action, DeadlineRule, Decision, Effect, Facts, Refusal, Side, Status};
 use super::{around, events, submission};
 use crate::audit::{self, Actor, Deed};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, members};
 use crate::error_codes as codes;
 use crate::kernel::ids::{FilingId, PhotoVerificationId, RevisionId};
 use crate::schema::{filings, subjects};
@@ -307,5 +307,7 @@ fn refuse(refusal: Refusal, status: Status, side: Side, facts: &Facts) -> ApiErr
         Refusal::PhotoUnderWay => ApiError::new(&codes::LIVE_ATTEMPT_EXISTS),
         Refusal::ShipmentOpen => ApiError::new(&codes::OPEN_SHIPMENT_EXISTS),
     };
-    error.with("current_status", status).with("allowed_actions", workflow::allowed(status, side, facts))
+    error
+        .with(&members::CURRENT_STATUS, status)
+        .with(&members::ALLOWED_ACTIONS, workflow::allowed(status, side, facts))
 }

@@ -263,7 +263,7 @@ pub struct FilingEvent {
     pub status: Status,
     /// Version of the filing after the event.
     pub version: i32,
-    /// Ids and codes that say more.
+    /// Ids and codes that say more. Which ones stands with each type, in `webhooks` of this document; may grow.
     #[schema(value_type = Object, additional_properties)]
     pub data: Value,
 }

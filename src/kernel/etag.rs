@@ -6,7 +6,7 @@ use std::future::{Ready, ready};
 use actix_web::{FromRequest, HttpRequest, dev::Payload, http::header};
 use sha2::{Digest, Sha256};
 
-use crate::error::{ApiError, FieldError, Place};
+use crate::error::{ApiError, FieldError, Place, members};
 use crate::error_codes as codes;
 use crate::kernel::i18n::{Bilingual, Locale};
 
@@ -64,7 +64,7 @@ impl IfMatch {
 pub fn ensure_version(expected: Option<i32>, current: i32) -> Result<(), ApiError> {
     match expected {
         Some(expected) if expected != current => {
-            Err(ApiError::new(&codes::PRECONDITION_FAILED).with("current_version", current))
+            Err(ApiError::new(&codes::PRECONDITION_FAILED).with(&members::CURRENT_VERSION, current))
         }
         _ => Ok(()),
     }

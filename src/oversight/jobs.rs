@@ -13,7 +13,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, op};
-use crate::error::{ApiError, ApiResult, violated_constraint};
+use crate::error::{ApiError, ApiResult, members, violated_constraint};
 use crate::error_codes as codes;
 use crate::kernel::idempotency::Idempotency;
 use crate::kernel::ids::JobId;
@@ -165,8 +165,8 @@ fn outcome(conn: &mut PgConnection, id: JobId, is_done: bool) -> ApiResult<Reply
     if !is_done {
         return Err(ApiError::new(&codes::INVALID_TRANSITION)
             .detail("仅 dead 状态的任务可以重试或放弃。", "Only a dead job can be retried or discarded.")
-            .with("current_status", row.state)
-            .with("allowed_actions", Vec::<String>::new()));
+            .with(&members::CURRENT_STATUS, row.state)
+            .with(&members::ALLOWED_ACTIONS, Vec::<String>::new()));
     }
     Reply::ok(&Job::from(row))
 }

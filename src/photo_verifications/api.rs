@@ -32,14 +32,14 @@ use crate::kernel::reply::Reply;
 /// earlier attempt that still waits for its file is cancelled; while one is checked or reviewed there is no other. The
 /// photo belongs to the responsible person of the last revision.
 ///
-/// Swagger UI cannot send the file. The example declares `examples/files/photo.jpg` of the source tree (its size, its SHA-256):
-/// execute it, set `UPLOAD_URL='…'` to `upload.url` of the reply, run this in the source tree, then execute `submitPhotoVerification`
-/// with the reply's `id`:
+/// Swagger UI cannot send the file. The example declares [photo.jpg](/docs/files/photo.jpg) (its size, its SHA-256): save it,
+/// execute the example, set `UPLOAD_URL='…'` to `upload.url` of the reply, run this where the file is, then execute
+/// `submitPhotoVerification` with the reply's `id`:
 ///
 /// ```sh
 /// curl -fsS -X PUT -H 'content-type: image/jpeg' \
 ///   -H 'x-amz-checksum-sha256: 1qIbcQuCojB4Wql1Tr/zWubMS374U20eGeEGup6kvvo=' \
-///   --data-binary @examples/files/photo.jpg "$UPLOAD_URL"
+///   --data-binary @photo.jpg "$UPLOAD_URL"
 /// ```
 #[utoipa::path(operation_id = "createPhotoVerification", tag = "photo verifications",
     params(

@@ -15,7 +15,7 @@ use crate::app::App;
 use crate::audit::Actor;
 use crate::auth::permissions::op;
 use crate::auth::{Allowed, Caller};
-use crate::error::{ApiError, ApiResult};
+use crate::error::{ApiError, ApiResult, members};
 use crate::error_codes as codes;
 use crate::external::scanner;
 use crate::external::uploads::{self, Fault};
@@ -103,7 +103,7 @@ fn over(state: PhotoState) -> ApiError {
             "该次拍照核验已取消或失效，请重新上传照片。",
             "This attempt is cancelled or void; declare another photo.",
         )
-        .with("current_status", state)
+        .with(&members::CURRENT_STATUS, state)
 }
 
 fn owned(conn: &mut PgConnection, caller: &Caller, id: PhotoVerificationId) -> ApiResult<(PhotoRow, Filing)> {
@@ -121,7 +121,7 @@ async fn bring_in(app: &App, row: &PhotoRow) -> ApiResult<bool> {
     let content_type = row.content_type.clone();
     let (original, stripped) = match found.fault {
         Some(Fault::Type) => (found.bytes, None),
-        Some(fault) => return Err(ApiError::new(&codes::UPLOAD_REFUSED).with("reason", fault)),
+        Some(fault) => return Err(ApiError::new(&codes::UPLOAD_REFUSED).with(&members::REASON, fault)),
         None => {
             let bytes = found.bytes.clone();
             // A thread of its own: it costs time, and a file that breaks the reader breaks only that.

@@ -66,7 +66,7 @@ pub struct ProblemList {
 pub struct ReadingQuery {
     /// Language of the texts; without it `Accept-Language` decides.
     #[param(example = "en", nullable = false)]
-    language: Option<Locale>,
+    pub(super) language: Option<Locale>,
 }
 
 fn page(code: &'static ErrorCode, locale: Locale) -> ApiResult<ProblemPage> {

@@ -1,92 +1,117 @@
-//! The guides: pages of `docs/`, in the binary, since users have only what is served. Markdown to HTML, once.
+//! The guides: pages of `docs/`, in the binary, since users have only what is served. As Markdown, and as HTML made once.
 
 use std::sync::LazyLock;
 
 use actix_web::{HttpResponse, http::header, web};
 use minijinja::context;
 use pulldown_cmark::{CodeBlockKind, CowStr, Event, Options, Parser, Tag, TagEnd, html};
-use serde::Serialize;
 
-use super::html as frame;
+use super::{api::ReadingQuery, html as frame};
 use crate::error::{ApiError, ApiResult};
-use crate::kernel::{i18n::Locale, json::Path};
+use crate::kernel::{
+    i18n::Locale,
+    json::{Path, Query},
+};
 
 /// A page of `docs/` that is served.
 pub struct Guide {
     /// Last part of its address, and its file name without `.md`.
     pub slug: &'static str,
+    /// In English.
+    pub en: Source,
+    /// In Chinese, where somebody has written it.
+    pub zh: Option<Source>,
+}
+
+/// A page in one language.
+pub struct Source {
     /// What one finds there.
     pub summary: &'static str,
     /// The Markdown.
     pub markdown: &'static str,
 }
 
-/// Every guide, in the order in which a new reader needs them.
-pub const GUIDES: &[Guide] = &[
-    Guide {
-        slug: "partners",
-        summary: "Tokens, secrets, scopes, whose data: for partners' programs.",
-        markdown: include_str!("../../docs/partners.md"),
-    },
-    Guide {
-        slug: "errors",
-        summary: "How problems look, when to try again, and the codes of fields and rules.",
-        markdown: include_str!("../../docs/errors.md"),
-    },
-    Guide {
-        slug: "idempotency",
-        summary: "How a request is repeated safely, and how two people do not overwrite each other.",
-        markdown: include_str!("../../docs/idempotency.md"),
-    },
-    Guide {
-        slug: "pagination",
-        summary: "How lists are read: pages, filters, sorting, and how to keep a copy up to date.",
-        markdown: include_str!("../../docs/pagination.md"),
-    },
-    Guide {
-        slug: "webhooks",
-        summary: "How a partner is told of events, verifies them, and catches up.",
-        markdown: include_str!("../../docs/webhooks.md"),
-    },
-    Guide {
-        slug: "filing-workflow",
-        summary: "Every status of a filing, and every step between them.",
-        markdown: include_str!("../../docs/filing-workflow.md"),
-    },
-    Guide {
-        slug: "states",
-        summary: "The states of everything else: materials, photos, shipments, reviews, submissions, messages.",
-        markdown: include_str!("../../docs/states.md"),
-    },
-    Guide {
-        slug: "compatibility",
-        summary: "What may change without notice, what never will, and what clients must tolerate.",
-        markdown: include_str!("../../docs/compatibility.md"),
-    },
-];
+macro_rules! guides {
+    ($($slug:literal $en:literal $($zh:literal)?;)+) => {
+        /// Every guide, in the order in which a new reader needs them.
+        pub const GUIDES: &[Guide] = &[$(Guide {
+            slug: $slug,
+            en: Source { summary: $en, markdown: include_str!(concat!("../../docs/", $slug, ".md")) },
+            zh: guides!(@zh $slug $($zh)?),
+        },)+];
+    };
+    (@zh $slug:literal) => { None };
+    (@zh $slug:literal $zh:literal) => {
+        Some(Source { summary: $zh, markdown: include_str!(concat!("../../docs/zh-CN/", $slug, ".md")) })
+    };
+}
+
+guides! {
+    "partners" "Tokens, secrets, scopes, whose data: for partners' programs."
+        "令牌、密钥、权限范围，能看到谁的数据：写给合作伙伴的程序员。";
+    "clients" "Generating a client: which generators are tried, with which settings, and how headers are read.";
+    "errors" "How problems look, when to try again, and the codes of fields and rules.";
+    "idempotency" "How a request is repeated safely, and how two people do not overwrite each other.";
+    "pagination" "How lists are read: pages, filters, sorting, and how to keep a copy up to date.";
+    "webhooks" "How a partner is told of events, verifies them, and catches up."
+        "有哪些事件，如何接收、验签，漏收后如何补。";
+    "filing-workflow" "Every status of a filing, and every step between them.";
+    "states" "The states of everything else: materials, photos, shipments, reviews, submissions, messages.";
+    "compatibility" "What may change without notice, what never will, and what clients must tolerate.";
+}
 
 /// A guide, ready to be shown.
-#[derive(Serialize)]
 struct Page {
     slug: &'static str,
+    en: Text,
+    zh: Option<Text>,
+}
+
+/// A guide in one language.
+struct Text {
+    locale: Locale,
     title: String,
     summary: &'static str,
-    #[serde(skip)]
+    markdown: String,
     html: String,
 }
 
-static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| GUIDES.iter().map(Page::new).collect());
+static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
+    let page = |guide: &Guide| Page {
+        slug: guide.slug,
+        en: Text::new(Locale::En, guide.slug, &guide.en),
+        zh: guide.zh.as_ref().map(|source| Text::new(Locale::ZhCn, guide.slug, source)),
+    };
+    GUIDES.iter().map(page).collect()
+});
 
 impl Page {
-    fn new(guide: &Guide) -> Self {
-        let title = guide.markdown.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(guide.slug);
-        Self {
-            slug: guide.slug,
-            title: title.to_owned(),
-            summary: guide.summary,
-            html: to_html(guide.markdown),
+    /// In this language, or else in English.
+    fn text(&self, locale: Locale) -> &Text {
+        match (locale, &self.zh) {
+            (Locale::ZhCn, Some(text)) => text,
+            _ => &self.en,
         }
     }
+}
+
+impl Text {
+    fn new(locale: Locale, slug: &str, source: &Source) -> Self {
+        // The Chinese pages stand in a folder of their own; served, all stand side by side.
+        let markdown = without_comments(source.markdown).replace("](../", "](");
+        let title = markdown.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(slug);
+        Self { locale, title: title.to_owned(), summary: source.summary, html: to_html(&markdown), markdown }
+    }
+}
+
+/// Comments are for who works on the page.
+fn without_comments(markdown: &str) -> String {
+    let mut parts = markdown.split("<!--");
+    let mut text = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        text.push_str(part.split_once("-->").map_or("", |(_, rest)| rest.trim_start()));
+    }
+    text
 }
 
 /// Markdown of our own to HTML: without raw HTML, without pictures of diagrams (they need a script), with links that lead
@@ -164,18 +189,54 @@ pub fn pages(cfg: &mut web::ServiceConfig) {
     cfg.route("/docs", web::get().to(index))
         .route("/docs/", web::get().to(index))
         .route("/docs/style.css", web::get().to(style))
+        .route("/docs/files/{name}", web::get().to(file))
         .route("/docs/{slug}", web::get().to(guide));
 }
 
-async fn index() -> ApiResult<HttpResponse> {
-    let words = frame::Words::of(Locale::En);
-    frame::page("guides.html", Locale::En, context! { guides => &*PAGES, words })
+async fn index(query: Query<ReadingQuery>, locale: Locale) -> ApiResult<HttpResponse> {
+    let locale = query.0.language.unwrap_or(locale);
+    let words = frame::Words::of(locale);
+    let guides = PAGES.iter().map(|page| {
+        let text = page.text(locale);
+        context! { slug => page.slug, title => &text.title, summary => text.summary, language => text.locale.as_str() }
+    });
+    frame::page("guides.html", locale, context! { guides => guides.collect::<Vec<_>>(), words })
 }
 
-async fn guide(slug: Path<String>) -> ApiResult<HttpResponse> {
-    let page = PAGES.iter().find(|page| page.slug == slug.0).ok_or_else(ApiError::not_found)?;
-    let words = frame::Words::of(Locale::En);
-    frame::page("guide.html", Locale::En, context! { title => &page.title, body => &page.html, words })
+/// `/docs/webhooks` is a page for people, `/docs/webhooks.md` the Markdown that it is made from.
+async fn guide(slug: Path<String>, query: Query<ReadingQuery>, locale: Locale) -> ApiResult<HttpResponse> {
+    let (slug, is_source) = slug.0.strip_suffix(".md").map_or((&*slug.0, false), |slug| (slug, true));
+    let page = PAGES.iter().find(|page| page.slug == slug).ok_or_else(ApiError::not_found)?;
+    let text = page.text(query.0.language.unwrap_or(locale));
+    if is_source {
+        return Ok(HttpResponse::Ok()
+            .content_type("text/markdown; charset=utf-8")
+            .insert_header((header::CONTENT_LANGUAGE, text.locale.as_str()))
+            .insert_header((header::CACHE_CONTROL, frame::CACHE))
+            .body(text.markdown.clone()));
+    }
+    let content = context! {
+        slug => page.slug,
+        title => &text.title,
+        body => &text.html,
+        has_languages => page.zh.is_some(),
+        words => frame::Words::of(text.locale),
+    };
+    frame::page("guide.html", text.locale, content)
+}
+
+/// The files that the examples of uploads declare.
+const FILES: [(&str, &[u8]); 2] = [
+    ("photo.jpg", include_bytes!("../../examples/files/photo.jpg")),
+    ("identity-card-front.jpg", include_bytes!("../../examples/files/identity-card-front.jpg")),
+];
+
+async fn file(name: Path<String>) -> ApiResult<HttpResponse> {
+    let (_, bytes) = FILES.iter().find(|(known, _)| *known == name.0).ok_or_else(ApiError::not_found)?;
+    Ok(HttpResponse::Ok()
+        .content_type("image/jpeg")
+        .insert_header((header::CACHE_CONTROL, frame::CACHE))
+        .body(*bytes))
 }
 
 async fn style() -> HttpResponse {
@@ -188,6 +249,11 @@ async fn style() -> HttpResponse {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn comments_are_left_out_of_the_markdown() {
+        assert_eq!(without_comments("# A\n\n<!-- made\nby -->\n\nb <!--c-->d"), "# A\n\nb d");
+    }
 
     #[test]
     fn raw_html_and_diagrams_are_left_out_and_links_are_served() {

@@ -5,7 +5,7 @@ mod api;
 mod guides;
 mod html;
 
-pub use guides::{GUIDES, pages};
+pub use guides::{GUIDES, Guide, pages};
 
 /// Adds this feature's operations.
 pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {

@@ -4,6 +4,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::triggers;
 use crate::catalogue::data::event_types;
 
 /// Type of the event that `POST /v1/webhook-endpoints/{id}/test` sends.
@@ -46,14 +47,16 @@ fn entry(name: &str, en: &str, zh: &str) -> Value {
     };
     // Generators name the receiver's handler after it.
     let id: String = name.split(['.', '_']).map(capitalised).collect();
+    let (when, data) = triggers::find(name).map(|known| (known.when, known.data_text())).unwrap_or_default();
     json!({
         "operationId": format!("receive{id}"),
         // Not the tag of the operations on endpoints: openapi-generator writes one class for a tag, and would overwrite theirs.
         "tags": ["webhook events"],
         "summary": en,
         "description": format!(
-            "`{name}` ({zh}). Sent at least once, in no particular order: compare `webhook-id` and `version`. It carries \
-             ids and codes; read the filing for the rest. Any 2xx answer within ten seconds counts as received."
+            "`{name}` ({zh}). {when}\n\n{data}\n\nSent at least once, in no particular order: compare `webhook-id` and \
+             `version`. It carries ids and codes; read the filing for the rest. Any 2xx answer within ten seconds counts as \
+             received. Every status and step: `/docs/filing-workflow`."
         ),
         "parameters": [
             header("webhook-id", "Id of the event; the same for every try."),
@@ -84,10 +87,12 @@ mod tests {
         let visible = event_types().iter().filter(|kind| kind.visibility == "applicant").count();
         assert_eq!(document.as_object().map(Map::len), Some(visible + 1));
         assert!(visible >= 26);
+        assert_eq!(triggers::TRIGGERS.len(), visible + 1);
         let mut ids = std::collections::BTreeSet::new();
         for (name, item) in document.as_object().into_iter().flatten() {
             let summary = item["post"]["summary"].as_str().unwrap_or_default();
             assert!((1..=60).contains(&summary.chars().count()), "{name}");
+            assert!(triggers::find(name).is_some_and(|known| known.when.len() > 20), "{name} has no trigger");
             let id = item["post"]["operationId"].as_str().unwrap_or_default();
             assert!(
                 ids.insert(id.to_owned()) && id.chars().all(|c| c.is_ascii_alphanumeric()),

@@ -12,11 +12,13 @@ mod model;
 mod outbox;
 mod rules;
 mod sign;
+mod triggers;
 
 pub use document::webhooks_document;
 pub use jobs::register;
 pub use model::{NewEndpoint, add_dead_delivery, insert as insert_endpoint};
 pub use outbox::{announce, publish};
+pub use triggers::{TRIGGERS, Trigger};
 
 crate::text_enum! {
     /// State of a delivery.

@@ -114,19 +114,36 @@ fn statuses(text: &mut String) {
     }
 }
 
+/// A fact of the state machine in words: what must hold for a step that it can refuse, or when a step leads elsewhere.
+fn in_words(fact: &str) -> &'static str {
+    match fact {
+        "has_valid_photo" => "a photo that has passed still counts",
+        "asks_for_sms" => "the bureau asks for SMS codes",
+        "not base_is_current" => "the filed data are those that the filing started from",
+        "has_other_live_filing" => "the subject has no other filing under way",
+        "not submission_is_queued" => "the submission still waits to be sent to the bureau",
+        "submission_is_unconfirmed" => "it is known whether the bureau has the package",
+        "is_changed_since_revision" => "the content is as it was submitted last",
+        "photo_is_checking" => "no photo is being checked",
+        "has_live_photo" => "no photo is being checked or reviewed",
+        "has_open_shipment" => "no backdrop is under way",
+        other => panic!("say in words what {other} means"),
+    }
+}
+
 fn table(text: &mut String, steps: &[Step]) {
-    text.push_str("| from | action | side | to | event | not when |\n|---|---|---|---|---|---|\n");
+    text.push_str("| from | action | side | to | event | only if |\n|---|---|---|---|---|---|\n");
     for Step { from, action, sides, when, decision, refusals } in steps {
         let to = if decision.to == *from { "(stays)".to_owned() } else { format!("`{}`", decision.to) };
-        let to = when.map_or_else(|| to.clone(), |word| format!("{to} when {}", word.replace('_', " ")));
+        let to = when.map_or_else(|| to.clone(), |word| format!("{to}, if {}", in_words(word)));
         let event = decision.event.map_or_else(String::new, |event| format!("`{event}`"));
-        let refusals: Vec<String> = refusals.iter().map(|(word, _)| word.replace('_', " ")).collect();
+        let conditions: Vec<&str> = refusals.iter().map(|(word, _)| in_words(word)).collect();
         writeln!(
             text,
             "| `{from}` | {} | {} | {to} | {event} | {} |",
             action_text(*action),
             who(sides),
-            refusals.join(", ")
+            conditions.join("; ")
         )
         .unwrap();
     }
@@ -145,7 +162,7 @@ fn page() -> String {
     diagram(&mut text, &steps);
     text.push_str("\n## Statuses\n\n");
     statuses(&mut text);
-    text.push_str("\n## Steps\n\n\"Not when\" names the fact that refuses the step; what else a step asks for (a complete check, accepted terms, the\nreview's checklist) is asked by its operation in the API.\n\n");
+    text.push_str("\n## Steps\n\n\"Only if\" says what must hold, or the step is refused with 409. What else a step asks for (a complete check, accepted\nterms, the review's checklist) is asked by its operation in the API.\n\n");
     table(&mut text, &steps);
     text
 }

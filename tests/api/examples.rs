@@ -147,15 +147,11 @@ fn compare_statements(now: &BTreeMap<String, u64>) {
 #[test]
 fn every_example_executes_as_it_stands() {
     let (app, all, document) = demo();
-    let mut order: Vec<&str> = examples::EXAMPLES.iter().map(|example| example.operation_id).collect();
-    let named: BTreeSet<&str> = order.iter().copied().collect();
-    order.extend(OPERATIONS.iter().map(|row| row.id).filter(|id| !named.contains(id) && !LAST.contains(id)));
-    order.extend(LAST);
     let mut faults = Vec::new();
     let mut statements = BTreeMap::new();
     // The catalogue's rows are remembered for some seconds as well; here the clock stands still.
     app.user("demo-admin").get("/v1/filings").expect_status(200);
-    for id in order {
+    for id in in_order() {
         let request = Request::of(id, &all, &document);
         if let Some(login) = request.login {
             // A remembered session, as that of everybody who works.
@@ -177,6 +173,57 @@ fn every_example_executes_as_it_stands() {
     assert!(faults.is_empty(), "{} examples fail:\n{}", faults.len(), faults.join("\n"));
     app.run_jobs();
     compare_statements(&statements);
+}
+
+/// The order in which every example works.
+fn in_order() -> Vec<&'static str> {
+    let mut order: Vec<&str> = examples::EXAMPLES.iter().map(|example| example.operation_id).collect();
+    let named: BTreeSet<&str> = order.iter().copied().collect();
+    order.extend(OPERATIONS.iter().map(|row| row.id).filter(|id| !named.contains(id) && !LAST.contains(id)));
+    order.extend(LAST);
+    order
+}
+
+/// What else the document says of headers: `If-None-Match` is heeded, and a repeat with an `Idempotency-Key` says that it is
+/// one. (Each reply is compared with the document anyway, see `support/documented.rs`.)
+#[test]
+fn every_read_that_says_so_is_conditional_and_every_repeat_says_that_it_is_one() {
+    let (mut app, all, document) = demo();
+    app.may_leave_jobs();
+    let (mut reads, mut repeats) = (0, 0);
+    for id in in_order().into_iter().filter(|id| !NEEDS_A_SECRET.contains(id)) {
+        let (_, _, operation) = all.iter().find(|(_, _, operation)| operation["operationId"] == id).unwrap();
+        let takes = |name: &str| {
+            let parameters = operation["parameters"].as_array();
+            parameters.into_iter().flatten().any(|parameter| parameter["name"] == name)
+        };
+        let mut request = Request::of(id, &all, &document);
+        if takes("Idempotency-Key") {
+            request.headers.push(("Idempotency-Key".to_owned(), format!("twice-{id}")));
+            let first = request.send(&app, request.login);
+            let second = request.send(&app, request.login);
+            assert!(first.status < 300, "{id}: {}", first.status);
+            assert_eq!(first.header("idempotency-replayed"), None, "{id}");
+            assert_eq!(second.header("idempotency-replayed").as_deref(), Some("true"), "{id}");
+            for header in ["etag", "location"] {
+                assert_eq!(first.header(header), second.header(header), "{id}");
+            }
+            assert_eq!(first.status, second.status, "{id}");
+            repeats += 1;
+        }
+        let is_conditional = !operation["responses"]["304"].is_null();
+        assert_eq!(is_conditional, takes("If-None-Match"), "{id}");
+        if is_conditional {
+            let etag = request.send(&app, request.login).header("etag").unwrap();
+            request.headers.push(("If-None-Match".to_owned(), etag));
+            assert_eq!(request.send(&app, request.login).status, 304, "{id}");
+            request.headers.push(("If-None-Match".to_owned(), "\"0.00000000\"".to_owned()));
+            request.headers.remove(request.headers.len() - 2);
+            assert_eq!(request.send(&app, request.login).status, 200, "{id}");
+            reads += 1;
+        }
+    }
+    assert!(reads >= 20 && repeats >= 50, "{reads} reads and {repeats} repeats were tried");
 }
 
 #[test]
@@ -298,9 +345,36 @@ fn a_partner_executes_every_example_of_an_owner_for_its_own_customers() {
 }
 
 #[test]
+fn a_partner_executes_the_examples_with_the_ids_that_their_descriptions_name() {
+    let (mut app, all, document) = demo();
+    app.may_leave_jobs();
+    let mut faults = Vec::new();
+    for (id, name, value) in examples::PARTNER_EXAMPLES {
+        let (path, _, operation) =
+            all.iter().find(|(_, _, operation)| operation["operationId"] == *id).unwrap();
+        let text = operation["description"].as_str().unwrap();
+        assert!(text.contains(&format!("As `demo-partner`: `{name}` is `{value}`.")), "{id}: {text}");
+        let mut request = Request::of(id, &all, &document);
+        if *name == "id" {
+            request.address = path.replace("{id}", &value.to_string());
+        } else {
+            let mut body: Value = serde_json::from_slice(request.body.as_ref().unwrap()).unwrap();
+            body[*name] = value.to_string().into();
+            request.body = Some(body.to_string().into_bytes());
+        }
+        let reply = request.send(&app, Some(PARTNER));
+        if reply.status >= 300 {
+            faults.push(format!("{id}: {} {}", reply.status, String::from_utf8_lossy(&reply.body)));
+        }
+    }
+    assert!(faults.is_empty(), "{} examples fail:\n{}", faults.len(), faults.join("\n"));
+}
+
+#[test]
 fn the_examples_of_uploads_declare_the_files_that_their_descriptions_send() {
     use base64::Engine;
     use sha2::{Digest, Sha256};
+    let app = TestApp::spawn();
     let document = beian::openapi::document();
     let all = operations(&document);
     for (id, schema) in
@@ -310,7 +384,12 @@ fn the_examples_of_uploads_declare_the_files_that_their_descriptions_send() {
         let text = operation["description"].as_str().unwrap();
         let line = text.split("```").nth(1).unwrap();
         let file = line.split('@').nth(1).unwrap().split(' ').next().unwrap();
-        let content = std::fs::read(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/files");
+        let content = std::fs::read(folder.join(file)).unwrap();
+        // Readers have no source tree: the file is served.
+        let address = format!("/docs/files/{file}");
+        assert!(text.contains(&format!("]({address})")), "{id}");
+        assert_eq!(app.anonymous().get(&address).expect_status(200).body, content, "{id}");
         let digest = Sha256::digest(&content);
         let example = &document["components"]["schemas"][schema]["example"];
         assert_eq!(example["size_bytes"], content.len(), "{id}");

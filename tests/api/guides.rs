@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use beian::catalogue::data::status_label;
 use beian::error_codes;
-use beian::reference::GUIDES;
+use beian::reference::{GUIDES, Guide};
+use beian::webhooks::TRIGGERS;
 use serde_json::Value;
 
 use crate::support::{Client, Response, TestApp};
@@ -97,40 +98,208 @@ fn what_is_sent_depends_on_accept_and_language_and_says_so() {
     assert_eq!(codes, error_codes::ALL.iter().map(|code| code.code).collect::<Vec<_>>());
 }
 
+/// Where the links of a page of Markdown lead, outside blocks of code.
+fn markdown_links(markdown: &str) -> BTreeSet<String> {
+    let prose: String = markdown.split("```").step_by(2).collect();
+    prose.split("](").skip(1).filter_map(|rest| rest.split(')').next()).map(str::to_owned).collect()
+}
+
+/// The language in which a guide is shown to who prefers this one.
+fn shown(guide: &Guide, language: &'static str) -> &'static str {
+    if guide.zh.is_some() { language } else { "en" }
+}
+
 #[test]
 fn every_guide_is_served_and_every_link_leads_somewhere() {
     let app = TestApp::spawn();
-    let client = browser(&app, "zh-CN");
-    let index = expect_page(&client.get("/docs"), "en");
-    let mut pages = BTreeMap::from([("/docs".to_owned(), index)]);
-    for guide in GUIDES {
-        let path = format!("/docs/{}", guide.slug);
-        assert!(pages["/docs"].contains(&format!("href=\"{path}\"")), "{path} is not listed");
-        pages.insert(path.clone(), expect_page(&client.get(&path), "en"));
-    }
-    for path in ["/problems", "/problems/idempotency_in_flight"] {
-        pages.insert(path.to_owned(), expect_page(&client.get(path), "zh-CN"));
-    }
-    let style = client.get("/docs/style.css").expect_status(200);
-    assert_eq!(style.header("content-type").as_deref(), Some("text/css; charset=utf-8"));
-    for (path, page) in &pages {
-        for link in links(page) {
-            if link.starts_with("https://") {
-                continue;
+    for language in ["zh-CN", "en"] {
+        let client = browser(&app, language);
+        let index = expect_page(&client.get("/docs"), language);
+        let mut pages = BTreeMap::from([("/docs".to_owned(), index)]);
+        for guide in GUIDES {
+            let path = format!("/docs/{}", guide.slug);
+            assert!(pages["/docs"].contains(&format!("href=\"{path}\"")), "{path} is not listed");
+            pages.insert(path.clone(), expect_page(&client.get(&path), shown(guide, language)));
+        }
+        for path in ["/problems", "/problems/idempotency_in_flight"] {
+            pages.insert(path.to_owned(), expect_page(&client.get(path), language));
+        }
+        let style = client.get("/docs/style.css").expect_status(200);
+        assert_eq!(style.header("content-type").as_deref(), Some("text/css; charset=utf-8"));
+        for (path, page) in &pages {
+            for link in links(page) {
+                if link.starts_with("https://") {
+                    continue;
+                }
+                let (target, anchor) = link.split_once('#').unwrap_or((&link, ""));
+                let target = if target.is_empty() { path } else { target };
+                let reply = client.get(target);
+                assert_eq!(reply.status, 200, "{path} leads to {link}");
+                // Chinese headings are percent-encoded in links.
+                let anchor = form_urlencoded::parse(anchor.as_bytes()).next();
+                assert!(
+                    anchor.is_none_or(|(id, _)| text(&reply).contains(&format!("id=\"{id}\""))),
+                    "{path}: {link}"
+                );
             }
-            let (target, anchor) = link.split_once('#').unwrap_or((&link, ""));
-            let target = if target.is_empty() { path } else { target };
-            let reply = client.get(target);
-            assert_eq!(reply.status, 200, "{path} leads to {link}");
-            assert!(
-                anchor.is_empty() || text(&reply).contains(&format!("id=\"{anchor}\"")),
-                "{path}: {link}"
-            );
+        }
+        client.get("/docs/nothing").expect_problem(404, "not_found");
+        client.get("/docs/nothing.md").expect_problem(404, "not_found");
+        client.get("/docs/../Cargo.toml").expect_problem(404, "route_not_found");
+    }
+    assert!(beian::openapi::document()["info"]["description"].as_str().unwrap().contains("](/docs)"));
+}
+
+#[test]
+fn every_guide_is_served_as_markdown_and_its_links_lead_to_markdown() {
+    let app = TestApp::spawn();
+    for language in ["zh-CN", "en"] {
+        let client = app.anonymous().with("Accept-Language", language);
+        for guide in GUIDES {
+            let reply = client.get(&format!("/docs/{}.md", guide.slug)).expect_status(200);
+            assert_eq!(reply.header("content-type").as_deref(), Some("text/markdown; charset=utf-8"));
+            assert_eq!(reply.header("content-language").as_deref(), Some(shown(guide, language)));
+            let markdown = String::from_utf8(reply.body.clone()).unwrap();
+            assert!(markdown.starts_with("# ") && !markdown.contains("<!--"), "{}", guide.slug);
+            for link in markdown_links(&markdown) {
+                let target = link.split('#').next().unwrap();
+                if target.is_empty() || target.starts_with("https://") {
+                    continue;
+                }
+                // As a reader resolves it: beside this page.
+                let target =
+                    if target.starts_with('/') { target.to_owned() } else { format!("/docs/{target}") };
+                assert_eq!(client.get(&target).status, 200, "{} leads to {link}", guide.slug);
+            }
         }
     }
-    client.get("/docs/nothing").expect_problem(404, "not_found");
-    client.get("/docs/../Cargo.toml").expect_problem(404, "route_not_found");
-    assert!(beian::openapi::document()["info"]["description"].as_str().unwrap().contains("](/docs)"));
+    // The reader's own choice goes before the header.
+    let other = app.anonymous().with("Accept-Language", "zh-CN").get("/docs/partners.md?language=en");
+    assert_eq!(other.expect_status(200).header("content-language").as_deref(), Some("en"));
+}
+
+/// Readers have what is served, and no source tree.
+#[test]
+fn no_guide_names_a_file_that_is_not_served() {
+    let folders = ["benches/", "dev/", "docker/", "examples/", "migrations/", "openapi/", "src/", "tests/"];
+    for guide in GUIDES {
+        for source in [Some(&guide.en), guide.zh.as_ref()].into_iter().flatten() {
+            let mut markdown = source.markdown.to_owned();
+            while let Some(from) = markdown.find("<!--") {
+                let to = from + markdown[from..].find("-->").unwrap() + 3;
+                markdown.replace_range(from..to, "");
+            }
+            let is_word = |c: char| c.is_ascii_alphanumeric() || "_-./{}@".contains(c);
+            for word in markdown.split(|c| !is_word(c)) {
+                let word = word.trim_start_matches(['.', '/', '@']);
+                let named = folders.iter().find(|folder| word.starts_with(**folder));
+                assert!(named.is_none(), "{}: {word}", guide.slug);
+                assert!(
+                    !word.starts_with("docs/")
+                        || GUIDES.iter().any(|guide| word == format!("docs/{}", guide.slug)),
+                    "{}: {word}",
+                    guide.slug
+                );
+            }
+        }
+    }
+}
+
+/// What the page of the clients shows is what the examples do.
+#[test]
+fn the_page_of_the_clients_shows_what_is_tried() {
+    let page = include_str!("../../docs/clients.md");
+    let sources = [
+        ("```yaml", include_str!("../../examples/python/generator.yaml")),
+        ("```python", include_str!("../../examples/python/change_website.py")),
+        ("```ts", include_str!("../../examples/typescript/src/change-website.ts")),
+    ];
+    for (fence, source) in sources {
+        let block = page.split(fence).nth(1).unwrap().split("```").next().unwrap().trim();
+        assert!(source.contains(block), "{fence} is not in the example:\n{block}");
+    }
+    let run = include_str!("../clients/run");
+    for words in [
+        "--config generator.yaml",
+        "--global-property apis,models,supportingFiles",
+        "--library native",
+        "--fail-on-warning",
+    ] {
+        assert!(page.contains(words) && run.contains(words), "{words}");
+    }
+    // The versions that are installed there.
+    let versions = [
+        (
+            "| [openapi-typescript](https://openapi-ts.dev) + openapi-fetch | 7.13 + 0.17 |",
+            r#""openapi-typescript": "7.13"#,
+            include_str!("../../examples/typescript/package.json"),
+        ),
+        (
+            "/openapi-ts](https://heyapi.dev) | 0.95 |",
+            r#"openapi-ts": "0.95"#,
+            include_str!("../clients/hey-api/package.json"),
+        ),
+        (
+            "openapi-python-client) | 0.29 |",
+            "openapi-python-client==0.29",
+            include_str!("../../examples/python/requirements.txt"),
+        ),
+        ("`python` | 7.26 |", "==7.26", include_str!("../clients/openapi-generator/requirements.txt")),
+    ];
+    for (said, installed, file) in versions {
+        assert!(page.contains(said), "{said}");
+        assert!(file.contains(installed), "{installed}");
+    }
+}
+
+#[test]
+fn the_page_of_the_webhooks_lists_every_event_as_the_document_does() {
+    let tables = tables(include_str!("../../docs/webhooks.md"));
+    let listed = |name: &str| {
+        let table = tables.iter().find(|table| table[0][0] == name).expect("the table");
+        table[1..].to_vec()
+    };
+    let mut members = BTreeMap::new();
+    let wanted: Vec<Vec<String>> = TRIGGERS
+        .iter()
+        .map(|trigger| {
+            members.extend(
+                trigger.data.iter().map(|(name, meaning)| (format!("`{name}`"), (*meaning).to_owned())),
+            );
+            let names: Vec<String> = trigger.data.iter().map(|(name, _)| format!("`{name}`")).collect();
+            vec![format!("`{}`", trigger.event_type), trigger.when.to_owned(), names.join(", ")]
+        })
+        .collect();
+    assert_eq!(listed("event"), wanted);
+    // In Chinese: the same events with the same members.
+    let chinese = self::tables(include_str!("../../docs/zh-CN/webhooks.md"));
+    let chinese = chinese.iter().find(|table| table[0][0] == "事件").expect("the table");
+    let cells = |rows: &[Vec<String>]| -> Vec<_> {
+        rows.iter().map(|row| (row[0].clone(), words(&row[2]))).collect()
+    };
+    assert_eq!(cells(&chinese[1..]), cells(&wanted));
+    let described: BTreeMap<String, String> =
+        listed("member of `data`").into_iter().map(|row| (row[0].clone(), row[1].clone())).collect();
+    assert_eq!(described, members);
+}
+
+/// A page in another language lags behind when somebody changes the first: it has the same blocks of code and the same words
+/// in code, which carry the facts.
+#[test]
+fn a_guide_in_two_languages_has_the_same_code_in_both() {
+    for guide in GUIDES {
+        let Some(zh) = &guide.zh else { continue };
+        let blocks = |text: &'static str| text.split("```").skip(1).step_by(2).collect::<Vec<_>>();
+        assert_eq!(blocks(zh.markdown), blocks(guide.en.markdown), "{}", guide.slug);
+        let prose = |text: &str| words(&text.split("```").step_by(2).collect::<String>());
+        let (zh, en) = (prose(zh.markdown), prose(guide.en.markdown));
+        assert_eq!(
+            (zh.difference(&en).collect::<Vec<_>>(), en.difference(&zh).collect::<Vec<_>>()),
+            (vec![], vec![]),
+            "{}: only in Chinese, only in English",
+            guide.slug
+        );
+    }
 }
 
 /// The tables of a page: header and rows, their cells without the blanks.

@@ -362,7 +362,7 @@ async function send(ui, operation, reply, checks, source) {
   const line = await ui.block(operation).locator('.opblock-description pre').innerText();
   const url = reply.text.match(/"url": "([^"]+)"/)?.[1];
   checks.that(url && line.includes('"$UPLOAD_URL"'), `${operation.id}: no upload address, or no line that sends to it`);
-  const sent = await run('sh', ['-c', line], { cwd: source, env: { ...process.env, UPLOAD_URL: url } }).catch((error) => error);
+  const sent = await run('sh', ['-c', line], { cwd: join(source, 'examples', 'files'), env: { ...process.env, UPLOAD_URL: url } }).catch((error) => error);
   checks.that(!(sent instanceof Error), `${operation.id}: the line of its description fails: ${sent.stderr}`);
   return reply.text.match(/"id": "([0-9a-f-]{36})"/)?.[1];
 }

@@ -16,10 +16,20 @@ use crate::filings::body::{EventRow, FilingEvent, FilingSummary};
 use crate::filings::model::Filing;
 use crate::filings::workflow::Status;
 use crate::kernel::ids::{AccountId, FilingId, WebsiteId};
-use crate::kernel::json::{CommaList, Path, Query, invalid_parameter};
+use crate::kernel::json::{CommaList, Path, Query};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
 use crate::schema::{bureau_submissions, filing_events, filings};
+
+crate::text_enum! {
+    /// Order of a list of filings.
+    pub enum FilingSort {
+        /// The oldest first.
+        CreatedAt = "created_at",
+        /// The newest first.
+        CreatedAtDescending = "-created_at",
+    }
+}
 
 /// Filter of the list.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
@@ -57,9 +67,9 @@ pub struct FilingFilter {
     /// Prefix of order number, domain or website name.
     #[param(max_length = 100)]
     q: Option<String>,
-    /// `-created_at` (default) or `created_at`.
-    #[param(pattern = "^-?created_at$")]
-    sort: Option<String>,
+    /// Order; `-created_at`, the newest first, when absent.
+    #[param(inline)]
+    sort: Option<FilingSort>,
     /// Rows of a page.
     #[serde(default)]
     #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
@@ -108,17 +118,7 @@ pub async fn list_filings(
     app.db
         .run(move |conn| {
             let filter = filter.0;
-            let is_ascending = match filter.sort.as_deref() {
-                None | Some("-created_at") => false,
-                Some("created_at") => true,
-                Some(_) => {
-                    return Err(invalid_parameter(
-                        "sort",
-                        "not_in_list",
-                        "must be created_at or -created_at",
-                    ));
-                }
-            };
+            let is_ascending = filter.sort == Some(FilingSort::CreatedAt);
             let mut bound = filter.clone();
             bound.cursor = None;
             let binding = format!("filings {} {bound:?}", caller.user_id);

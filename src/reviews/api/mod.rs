@@ -18,7 +18,7 @@ use super::rules::{Fault, Refusal};
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::Caller;
-use crate::error::{ApiError, ApiResult, FieldError, Place};
+use crate::error::{ApiError, ApiResult, FieldError, Place, members};
 use crate::error_codes as codes;
 use crate::filings::{self, Filing};
 use crate::kernel::etag::{self, IfMatch};
@@ -97,25 +97,25 @@ fn refuse(conn: &mut PgConnection, refusal: Refusal, task: &Task) -> ApiError {
             let decided_by = name(conn, task.decided_by);
             ApiError::new(&codes::INVALID_TRANSITION)
                 .detail("该任务已处理或已取消。", "This task is decided or cancelled.")
-                .with("current_status", task.state)
-                .with("allowed_actions", [""; 0])
-                .with("decided_by", decided_by)
-                .with("decided_at", task.decided_at)
+                .with(&members::CURRENT_STATUS, task.state)
+                .with(&members::ALLOWED_ACTIONS, [""; 0])
+                .with(&members::DECIDED_BY, decided_by)
+                .with(&members::DECIDED_AT, task.decided_at)
         }
         Refusal::ClaimedByAnother => {
             let holder = name(conn, task.claimed_by);
             ApiError::new(&codes::CLAIMED_BY_ANOTHER)
-                .with("current_status", task.state)
-                .with("claimed_by", holder)
-                .with("lease_expires_at", task.lease_expires_at)
+                .with(&members::CURRENT_STATUS, task.state)
+                .with(&members::CLAIMED_BY, holder)
+                .with(&members::LEASE_EXPIRES_AT, task.lease_expires_at)
         }
         Refusal::AssignedToAnother => {
             let assignee = name(conn, task.assigned_to);
             ApiError::new(&codes::ASSIGNED_TO_ANOTHER)
-                .with("current_status", task.state)
-                .with("assigned_to", assignee)
+                .with(&members::CURRENT_STATUS, task.state)
+                .with(&members::ASSIGNED_TO, assignee)
         }
-        Refusal::NotClaimed => ApiError::new(&codes::NOT_CLAIMED).with("current_status", task.state),
+        Refusal::NotClaimed => ApiError::new(&codes::NOT_CLAIMED).with(&members::CURRENT_STATUS, task.state),
         Refusal::Escalated => ApiError::new(&codes::ESCALATED),
     }
 }

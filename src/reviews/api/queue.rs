@@ -21,6 +21,16 @@ use crate::reviews::model::{self, Task};
 use crate::reviews::{ReviewState, Stage};
 use crate::schema::{filing_revisions, filings, review_tasks, subjects, website_contents};
 
+crate::text_enum! {
+    /// Order of the review queue.
+    pub enum ReviewSort {
+        /// The one due first on top.
+        DueAt = "due_at",
+        /// The one due last on top.
+        DueAtDescending = "-due_at",
+    }
+}
+
 /// Filter of the queue.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -46,9 +56,9 @@ pub struct ReviewFilter {
     /// Prefix of order number or website name.
     #[param(max_length = 100)]
     q: Option<String>,
-    /// `due_at` (default) or `-due_at`.
-    #[param(pattern = "^-?due_at$")]
-    sort: Option<String>,
+    /// Order; `due_at`, the one due first on top, when absent.
+    #[param(inline)]
+    sort: Option<ReviewSort>,
     /// Rows of a page.
     #[serde(default)]
     #[param(value_type = Option<u8>, minimum = 1, maximum = 100)]
@@ -140,11 +150,7 @@ pub async fn list_reviews(
     let now = app.clock.now();
     let caller = caller.caller.clone();
     let filter = filter.0;
-    let is_descending = match filter.sort.as_deref() {
-        None | Some("due_at") => false,
-        Some("-due_at") => true,
-        Some(_) => return Err(invalid_parameter("sort", "not_in_list", "must be due_at or -due_at")),
-    };
+    let is_descending = filter.sort == Some(ReviewSort::DueAtDescending);
     let holder =
         match filter.claimed_by.as_deref() {
             None => None,

@@ -90,7 +90,12 @@ impl Client {
         } else {
             reply.body_mut().read_to_vec().unwrap()
         };
-        Response { status: reply.status().as_u16(), what: format!("{method} {path}"), headers, body }
+        let reply =
+            Response { status: reply.status().as_u16(), what: format!("{method} {path}"), headers, body };
+        if !path.starts_with("http") {
+            super::documented::compare(method, path, &reply);
+        }
+        reply
     }
 
     /// Opens a stream of events and follows it.
@@ -234,6 +239,11 @@ impl Response {
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|_| panic!("{}: not JSON: {}", self.what, String::from_utf8_lossy(&self.body)))
+    }
+
+    /// The body, if it is JSON.
+    pub fn try_json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
     }
 
     /// The value at a JSON pointer; null when absent.

@@ -4,6 +4,7 @@
 mod app;
 mod client;
 mod cluster;
+mod documented;
 pub mod files;
 pub mod http_server;
 pub mod kuaidi;

@@ -13,7 +13,7 @@ use crate::auth::{Allowed, Caller, op};
 use crate::error::{ApiError, ApiResult, FieldError, Place, violated_constraint};
 use crate::error_codes as codes;
 use crate::filings::around::{self, Sheet};
-use crate::filings::body::{self, House};
+use crate::filings::body::{self, FilingBody, House};
 use crate::filings::check::Report;
 use crate::filings::model::{self, Filing};
 use crate::filings::rules::{Finding, Severity};

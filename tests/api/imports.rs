@@ -96,7 +96,7 @@ fn every_fault_is_named_and_nothing_is_written() {
         refused.faults(),
         [
             "/rows/1/subject/certificate/number social_credit_code_checksum",
-            "/rows/1/subject/icp_number duplicate",
+            "/rows/1/subject/icp_number filed_for_account",
             "/rows/1/websites/0/content/responsible_person/mobile mobile_format",
             "/rows/2/account_id account_has_other_subject",
             "/rows/2/websites/0/content/domains/0/name duplicate",

@@ -2,10 +2,11 @@
 
 use beian::audit::Actor;
 use beian::filings::{self, Action, Ctx, Input, Side};
-use beian::kernel::ids::{FilingId, PhotoVerificationId};
+use beian::kernel::ids::{FilingId, PhotoVerificationId, ReviewId};
 use beian::photo_verifications;
+use beian::schema::review_tasks;
 use chrono::Duration;
-use diesel::{Connection, RunQueryDsl, sql_types};
+use diesel::{Connection, ExpressionMethods, QueryDsl, RunQueryDsl, sql_types};
 use serde_json::json;
 
 use crate::support::files::{declaration, good_photo, jpeg, png, submit_photo, upload_photo};
@@ -26,7 +27,13 @@ fn pass_initial_review(app: &TestApp, filing: &str) {
     app.conn()
         .transaction(|conn| {
             let filing = filings::lock(conn, id)?;
-            filings::act(conn, &ctx, filing, Action::ApproveInitialReview, Input::default())
+            let review: ReviewId = review_tasks::table
+                .filter(review_tasks::filing_id.eq(id))
+                .order(review_tasks::round.desc())
+                .select(review_tasks::id)
+                .first(conn)?;
+            let input = Input { data: json!({ "review_id": review }), ..Input::default() };
+            filings::act(conn, &ctx, filing, Action::ApproveInitialReview, input)
         })
         .unwrap();
     app.run_jobs();

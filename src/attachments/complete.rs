@@ -26,6 +26,8 @@ use crate::kernel::reply::Reply;
 /// The owner, while the filing can be edited. The file is read again: length, checksum, first bytes, and malware where a
 /// scanner is configured. The reply says `ready`, and then it counts, or `refused` with the reason. A material with room
 /// for one file replaces the one before. Completing it again changes nothing.
+///
+/// As `demo-partner`: `id` is that of the reply of `createAttachment`.
 #[utoipa::path(operation_id = "completeAttachment", tag = "attachments",
     params(
         ("id" = AttachmentId, Path, description = "The attachment.", example = "0193a000-0000-7000-8000-000000016002"),

@@ -38,7 +38,7 @@ members! {
     CURRENT_STATUS "current_status" Text "Status or state that the object has now, and that does not let the step happen."
         ["invalid_transition", "base_version_outdated", "live_filing_exists", "live_attempt_exists", "open_shipment_exists",
          "unconfirmed", "late_event", "claimed_by_another", "assigned_to_another", "not_claimed"];
-    ALLOWED_ACTIONS "allowed_actions" Texts "Names of the actions that are possible now; empty when nothing is."
+    ALLOWED_ACTIONS "allowed_actions" Texts "Names of the workflow's steps (not buttons) that are possible now; empty if none is."
         ["invalid_transition", "base_version_outdated", "live_filing_exists", "live_attempt_exists", "open_shipment_exists",
          "unconfirmed"];
     CURRENT_VERSION "current_version" Number "Version that the object has now: the number before the dot of its `ETag`."

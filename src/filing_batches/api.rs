@@ -36,6 +36,8 @@ const LOOK_AGAIN: u64 = 1;
 /// somebody else's website, or a second row of one subject fails alone, with its problem in the row. Read the batch until its
 /// `state` is `completed`. Only too many rows or an unknown member beside `filings` refuse the request. The body may have 1 MiB.
 /// Event `filing.created` for each filing.
+///
+/// As `demo-partner`: `website_id` of a row is `0193a000-0000-7000-8000-000000014032`.
 #[utoipa::path(operation_id = "createFilingBatch", tag = "filings",
     params(("Idempotency-Key" = Option<String>, Header, nullable = false, description = "Repeat-safe key of your own.")),
     request_body = FilingBatchCreation,

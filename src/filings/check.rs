@@ -146,7 +146,7 @@ pub fn run(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> ApiR
     for material in
         materials.iter().filter(|material| material.requirement.required && !material.is_satisfied)
     {
-        let label = &material.requirement.label;
+        let (label, why) = (&material.requirement.label, &material.requirement.why);
         let count = material.requirement.min_count;
         findings.push(Finding {
             pointer: format!("/materials/{}", material.requirement.code),
@@ -156,7 +156,10 @@ pub fn run(conn: &mut PgConnection, filing: &Filing, now: DateTime<Utc>) -> ApiR
                 format!("缺少备案资料：{}（至少 {count} 份）", label.zh),
                 format!("{} is missing (at least {count})", label.en),
             ),
-            suggestion: material.requirement.why.clone(),
+            suggestion: Bilingual::new(
+                format!("请上传{}。原因：{}", label.zh, why.zh),
+                format!("upload “{}”; the reason: {}", label.en, why.en),
+            ),
             source: PROCEDURE,
         });
     }

@@ -20,10 +20,10 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
 /// Import filed data
 ///
 /// The admin for any account, a partner's client for the partner's. Up to 500 subjects with their websites, all or
-/// nothing: every fault is named by row and field, such as `/rows/3/subject/certificate/number`. What is filed here
-/// already under the same ICP numbers and account gets a new filed version, or stays when nothing differs: name the account by
-/// `account_id`, or a partner by its `external_reference`. A subject with a live filing is a fault of its row like any other
-/// (`live_filing_blocks_import`). The body may have 16 MiB.
+/// nothing: faults are named by row and field, such as `/rows/3/subject/certificate/number`, first all of form, then, when the
+/// form is right, all of content. What is filed here already under the same ICP numbers and account gets a new filed version, or
+/// stays when nothing differs: name the account by `account_id`, or a partner by its `external_reference`. A subject with a live
+/// filing is a fault of its row like any other (`live_filing_blocks_import`). The body may have 16 MiB.
 #[utoipa::path(operation_id = "createImport", tag = "websites",
     params(("Idempotency-Key" = Option<String>, Header, description = "Makes a repeat harmless for 24 hours.", nullable = false)),
     request_body = ImportRequest,

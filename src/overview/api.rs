@@ -104,7 +104,7 @@ pub struct OverviewStep {
 
 /// Read the home page
 ///
-/// Owners: their websites, live filings, and what to do next (seed, picture 21). Staff have their queues instead.
+/// Owners: their websites, live filings, and what to do next. Staff have their queues instead.
 #[utoipa::path(operation_id = "getOverview", tag = "websites",
     responses((status = 200, description = "The home page.", body = Overview)))]
 #[get("/v1/overview")]

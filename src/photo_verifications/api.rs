@@ -188,7 +188,8 @@ pub async fn list_photo_verifications(
 
 /// Read a photo attempt
 ///
-/// The owner and reviewers. `findings` says what the check found, with its numbers and limits.
+/// The owner and reviewers. `findings` says what the check found, with its numbers and limits. In the state `rejected` the
+/// reviewer's reasons are not here: they stand in `rejection` of the filing (`getFiling`), until it is submitted again.
 #[utoipa::path(operation_id = "getPhotoVerification", tag = "photo verifications",
     params(("id" = PhotoVerificationId, Path, description = "The attempt.", example = "0193a000-0000-7000-8000-000000018001")),
     responses((status = 200, description = "The attempt.", body = PhotoVerificationBody)))]

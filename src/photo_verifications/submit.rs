@@ -32,6 +32,8 @@ use crate::kernel::reply::Reply;
 /// is configured) and goes into the check, whose result follows within seconds: `in_review` with `photo.received`, and the
 /// filing is in `photo_review`; or `precheck_failed` with `photo.precheck_failed`, and another photo can be taken at once.
 /// A file that is no picture at all is in `precheck_failed` already in this reply. Submitting again changes nothing.
+///
+/// As `demo-partner`: `id` is that of the reply of `createPhotoVerification`.
 #[utoipa::path(operation_id = "submitPhotoVerification", tag = "photo verifications",
     params(
         ("id" = PhotoVerificationId, Path, description = "The attempt.", example = "0193a000-0000-7000-8000-000000018001"),

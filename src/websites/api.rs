@@ -233,8 +233,7 @@ pub async fn get_subject(
 
 /// List filed websites
 ///
-/// Owners: their own, each with what they can do next (seed: “choose change website information”). Staff: all. The newest
-/// first.
+/// Owners: their own, each with what they can do next, such as starting a change of it. Staff: all. The newest first.
 #[utoipa::path(operation_id = "listWebsites", tag = "websites", params(WebsiteQuery),
     responses((status = 200, description = "A page of websites.", body = WebsitePage)))]
 #[get("/v1/websites")]

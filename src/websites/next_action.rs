@@ -27,7 +27,9 @@ pub struct NextAction {
     pub href: String,
     /// Whether it is the one thing to offer first.
     pub is_primary: bool,
-    /// Whether it can be done now.
+    /// Whether the state and the guards of its workflow let it happen now; `blocked_by` says what does not. The content is not
+    /// checked here: `submit` and `edit_and_resubmit` are blocked by `no_changes` and `base_version_outdated`, but enabled while
+    /// materials are missing or fields are wrong. `checkFiling` tells the findings that would refuse the submission.
     pub is_enabled: bool,
     /// What keeps the caller from it; empty when it is enabled.
     pub blocked_by: Vec<BlockedBy>,
@@ -81,7 +83,7 @@ impl NextAction {
     }
 }
 
-/// What an owner can do with a website (seed, picture 3): start a change, or go on with the live filing of its subject.
+/// What an owner can do with a website: start a change, or go on with the live filing of its subject.
 /// Staff get nothing: the website is not theirs.
 pub fn of_website(locale: Locale, live: Option<(FilingId, WebsiteId)>) -> Vec<NextAction> {
     let start = NextAction::new(locale, "start_website_change", "createFiling", "POST", "/v1/filings");

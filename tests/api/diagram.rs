@@ -136,7 +136,9 @@ fn table(text: &mut String, steps: &[Step]) {
     for Step { from, action, sides, when, decision, refusals } in steps {
         let to = if decision.to == *from { "(stays)".to_owned() } else { format!("`{}`", decision.to) };
         let to = when.map_or_else(|| to.clone(), |word| format!("{to}, if {}", in_words(word)));
-        let event = decision.event.map_or_else(String::new, |event| format!("`{event}`"));
+        // Ordering a backdrop leaves the filing as it is, so its operation sends the event.
+        let of_operation = (*action == Action::RequestBackdrop).then_some("backdrop.requested");
+        let event = decision.event.or(of_operation).map_or_else(String::new, |event| format!("`{event}`"));
         let conditions: Vec<&str> = refusals.iter().map(|(word, _)| in_words(word)).collect();
         writeln!(
             text,
@@ -148,6 +150,47 @@ fn table(text: &mut String, steps: &[Step]) {
         .unwrap();
     }
 }
+
+/// What stands above the table of the steps.
+const STEPS: &str = r#""Only if" says what must hold, or the step is refused with 409. What else a step asks for (a complete check, accepted
+terms, the review's checklist) is asked by its operation in the API. "Event" is what the step itself brings. Other events
+come with things that happen around a filing, such as a parcel on its way or a reminder: [webhooks](webhooks.md#the-events)
+lists them all.
+
+"#;
+
+/// What stands below it.
+const BUTTONS: &str = r#"
+## Steps and buttons
+
+`allowed_actions` of a 409 has names of the table above: the steps that the caller's side can take now. `next_actions` of a
+filing has buttons: what to offer, each with the `operation_id` to call. Go by `operation_id`; names may be added.
+
+| button | `operation_id` | step |
+|---|---|---|
+| `submit` in `draft`, else `edit_and_resubmit` | `submitFiling` | `submit` |
+| `edit` | `updateFiling` | `edit` |
+| `upload_attachment` | `createAttachment` | `edit` |
+| `check` | `checkFiling` | none: it can be called at any time, the button comes with `edit` |
+| `upload_photo` | `createPhotoVerification` | `upload_photo` |
+| `submit_photo` | `submitPhotoVerification` | `upload_photo`; `send_photo_to_review` follows when the check ends well |
+| `request_backdrop` | `createBackdropShipment` | `request_backdrop` |
+| `update_backdrop_address` | `updateBackdropShipment` | none: `edit` of the [shipment](states.md#backdrop-shipments) |
+| `cancel_shipment` | `cancelBackdropShipment` | none: `cancel` of the shipment |
+| `resend` | `resendFiling` | `resend` |
+| `reopen` | `reopenFiling` | `reopen` |
+| `withdraw` | `withdrawFiling` | `withdraw` |
+| `abandon` | `abandonFiling` | `abandon` |
+| `approve`, of a reviewer | `approveReview` | `approve_initial_review` or `approve_photo` |
+| `reject`, of a reviewer | `rejectReview` | `reject_initial_review`, `reject_photo` or `reject_data_at_photo` |
+
+A reviewer's other buttons (`claim`, `save_draft`, `renew`, `release`) belong to the review, those of an operator to the
+submission to the bureau: [states](states.md).
+
+`is_enabled` says whether the state and the conditions under "only if" let a step happen, for `submit` and
+`edit_and_resubmit` also whether anything was changed (`no_changes`); `blocked_by` names what does not. The content is not
+checked for it: missing materials and faulty fields are told by `checkFiling`, and refuse the submission.
+"#;
 
 fn page() -> String {
     let steps = steps();
@@ -162,8 +205,10 @@ fn page() -> String {
     diagram(&mut text, &steps);
     text.push_str("\n## Statuses\n\n");
     statuses(&mut text);
-    text.push_str("\n## Steps\n\n\"Only if\" says what must hold, or the step is refused with 409. What else a step asks for (a complete check, accepted\nterms, the review's checklist) is asked by its operation in the API.\n\n");
+    text.push_str("\n## Steps\n\n");
+    text.push_str(STEPS);
     table(&mut text, &steps);
+    text.push_str(BUTTONS);
     text
 }
 

@@ -165,7 +165,8 @@ fn reply(conn: &mut PgConnection, caller: &Caller, sheet: Sheet, house: &House) 
 
 /// Start a change of a filed website
 ///
-/// Makes a draft that begins as a copy of the filed data (seed picture 3). A subject can have one live filing.
+/// Makes a draft that begins as a copy of the filed data; the applicant then edits what is to change. A subject can have one
+/// live filing.
 /// Event: `filing.created`.
 #[utoipa::path(operation_id = "createFiling", tag = "filings",
     params(("Idempotency-Key" = Option<String>, Header, nullable = false, description = "Repeat-safe key of your own.")),

@@ -33,7 +33,7 @@ use crate::kernel::reply::Reply;
 #[schema(example = json!({ "terms_version": "2026-01", "personal_information_consent_version": "2026-01",
     "accepted_by_name": "张伟" }))]
 pub struct SubmitFiling {
-    /// Version of the service terms that the person has read and accepts (the tick of seed picture 6).
+    /// Version of the service terms that the person has read and accepts: the tick on the page from which a filing is submitted.
     #[schema(min_length = 1, max_length = 50)]
     terms_version: String,
     /// Version of the separate consent of the responsible person to process photo and identity documents.
@@ -46,7 +46,7 @@ pub struct SubmitFiling {
 
 /// Submit a filing for review
 ///
-/// The owner, in the four editable statuses. Everything that check finds as an error is refused, all at once. Freezes a
+/// The owner, in the four editable statuses. Everything that `checkFiling` finds as an error is refused, all at once. Freezes a
 /// revision and opens a review task, due after one working day. Needs `If-Match`: you submit what you saw.
 /// Event: `filing.submitted`.
 #[utoipa::path(operation_id = "submitFiling", tag = "filings",

@@ -117,8 +117,9 @@ fn taken(error: diesel::result::Error) -> ApiError {
 
 /// Create a webhook endpoint
 ///
-/// A partner for itself, or the admin. The reply shows the secret that verifies signatures, once; so there is no
-/// Idempotency-Key here, and a second endpoint with the same address is refused. How to verify: docs/webhooks.md.
+/// A partner for itself, or the admin. The reply is `{ secret, endpoint }`: `endpoint.id` names the endpoint from now on, and the
+/// secret, which verifies signatures, is shown this once. So there is no Idempotency-Key here, and a second endpoint with the
+/// same address is refused. How to verify: `/docs/webhooks`.
 #[utoipa::path(operation_id = "createWebhookEndpoint", tag = "webhooks", responses(
     (status = 201, description = "The endpoint and its secret.", body = WebhookEndpointSecret),
     (status = 409, description = "`duplicate`: the address is there. `limit_reached`: a partner has 20 endpoints at most."),

@@ -22,7 +22,7 @@ use crate::api_clients::{self, Grant};
 use crate::app::App;
 use crate::error::{ApiError, ApiResult, members};
 use crate::error_codes as codes;
-use crate::kernel::envelope::Undecided;
+use crate::kernel::envelope::{Decision, Undecided};
 use crate::kernel::i18n::Locale;
 use crate::kernel::ids::{AccountId, ApiClientId, PartnerId, SessionId, UserId};
 use crate::schema::{accounts, sessions, users};
@@ -122,10 +122,7 @@ fn decide_again<O: Permission>(req: HttpRequest) -> Pin<Box<dyn Future<Output = 
 /// While the session is looked up, other extractors go on, and a faulty body may be refused first. Whoever may not do the operation
 /// must not learn how its body is judged: `again` is left with the request until the look-up has ended, and the envelope runs it
 /// before it sends another refusal.
-async fn authenticate(
-    req: &HttpRequest,
-    again: fn(HttpRequest) -> Pin<Box<dyn Future<Output = ApiResult<()>>>>,
-) -> ApiResult<(Caller, DateTime<Utc>)> {
+async fn authenticate(req: &HttpRequest, again: Decision) -> ApiResult<(Caller, DateTime<Utc>)> {
     let app =
         req.app_data::<web::Data<App>>().ok_or_else(|| ApiError::internal("no application data"))?.clone();
     let mut token = bearer(req).ok_or_else(|| ApiError::new(&codes::UNAUTHENTICATED))?;

@@ -47,8 +47,11 @@ impl Claims {
 pub struct TokenKeys {
     keys: Vec<(String, EncodingKey, DecodingKey)>,
     /// By SHA-256: the memory holds no token that somebody could use.
-    verified: RwLock<HashMap<[u8; 32], (DateTime<Utc>, Claims)>>,
+    verified: RwLock<HashMap<[u8; 32], Verified>>,
 }
+
+/// When a token was verified, and what it says.
+type Verified = (DateTime<Utc>, Claims);
 
 impl TokenKeys {
     /// The first key signs, all are accepted. There is at least one: the configuration refuses less.

@@ -22,8 +22,11 @@ use crate::error::{ApiError, ApiResult};
 use crate::error_codes::{self as codes, ErrorCode};
 use crate::kernel::{i18n::Locale, peer, rate_limit::RateLimit, request_id};
 
+/// Decides whether the caller of a request may do its operation.
+pub type Decision = fn(HttpRequest) -> Pin<Box<dyn Future<Output = ApiResult<()>>>>;
+
 /// What is left in a request while it is not decided yet whether the caller may do the operation: who decides.
-pub struct Undecided(pub fn(HttpRequest) -> Pin<Box<dyn Future<Output = ApiResult<()>>>>);
+pub struct Undecided(pub Decision);
 
 /// The middleware.
 ///

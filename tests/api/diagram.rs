@@ -154,7 +154,7 @@ fn table(text: &mut String, steps: &[Step]) {
 /// What stands above the table of the steps.
 const STEPS: &str = r#""Only if" says what must hold, or the step is refused with 409. What else a step asks for (a complete check, accepted
 terms, the review's checklist) is asked by its operation in the API. "Event" is what the step itself brings. Other events
-come with things that happen around a filing, such as a parcel on its way or a reminder: [webhooks](webhooks.md#the-events)
+come with things that happen around a filing, such as a parcel on its way or a reminder: [webhooks](webhooks.md)
 lists them all.
 
 "#;

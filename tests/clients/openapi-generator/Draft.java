@@ -22,9 +22,9 @@ public final class Draft {
         client.setRequestInterceptor(request -> request.header("Authorization", "Bearer " + token));
         FilingsApi filings = new FilingsApi(client);
 
-        UUID website = new WebsitesApi(client).getOverview().getWebsites().get(0).getId();
+        UUID website = new WebsitesApi(client).getOverview(null).getWebsites().get(0).getId();
         UUID id = filings.createFiling(new CreateFiling().kind("website_change").websiteId(website), null).getId();
-        ApiResponse<FilingBody> reply = filings.getFilingWithHttpInfo(id);
+        ApiResponse<FilingBody> reply = filings.getFilingWithHttpInfo(id, null);
         FilingBody before = reply.getData();
         String etag = reply.getHeaders().get("etag").get(0);
         String remark = "由 Java 客户端修改";

@@ -490,8 +490,7 @@ def steady(server, applicants, spare, folder):
     server.sql.run(f"""
         UPDATE accounts SET partner_id = '{partner}' WHERE id BETWEEN '{row_id(ACCOUNT, 1)}' AND '{row_id(ACCOUNT, some[-1])}'
             OR id BETWEEN '{row_id(ACCOUNT, at)}' AND '{row_id(ACCOUNT, at + spare // 8)}';
-        UPDATE filings SET partner_id = '{partner}' WHERE account_id BETWEEN '{row_id(ACCOUNT, 1)}' AND '{row_id(ACCOUNT, some[-1])}';
-        UPDATE partners SET paused_at = NULL; UPDATE webhook_endpoints SET disabled_at = now();""")
+        UPDATE filings SET partner_id = '{partner}' WHERE account_id BETWEEN '{row_id(ACCOUNT, 1)}' AND '{row_id(ACCOUNT, some[-1])}';""")
     token = server.call("POST", "/oauth/token", None, form={"grant_type": "client_credentials", "client_id": "demo-partner",
                                                             "client_secret": "demo-partner-secret-2026"})["access_token"]
     addresses, bodies = folder / "addresses", folder / "bodies"

@@ -111,7 +111,8 @@ fn demo() -> (TestApp, Vec<(String, String, Value)>, Value) {
 fn settled(app: &TestApp) -> u64 {
     loop {
         let count = app.app.db.statements();
-        std::thread::sleep(std::time::Duration::from_millis(20));
+        // On a busy machine a task may be this late.
+        std::thread::sleep(std::time::Duration::from_millis(60));
         if app.app.db.statements() == count {
             return count;
         }

@@ -160,3 +160,29 @@ impl TokenKeys {
         Ok(claims)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::SecretBytes;
+
+    #[test]
+    fn a_remembered_token_ends_when_it_says_and_lets_no_other_in() {
+        let key = |byte| JwtKey { kid: "k1".to_owned(), secret: SecretBytes::new(vec![byte; 32]) };
+        let keys = TokenKeys::new(&[key(1)]);
+        let now = DateTime::from_timestamp(1_773_190_800, 0).unwrap();
+        let (user, session) = (UserId(uuid::Uuid::now_v7()), SessionId(uuid::Uuid::now_v7()));
+        let token = keys.sign(user, session, now, Duration::seconds(2)).unwrap();
+        assert_eq!(keys.verify(&token, now).unwrap().sid, session);
+        assert_eq!(keys.verify(&token, now + Duration::seconds(1)).unwrap().sub, user);
+        let code = |token: &str, at| keys.verify(token, at).unwrap_err().code().code;
+        assert_eq!(
+            code(&token, now + Duration::seconds(2)),
+            "token_expired",
+            "within the time of remembering"
+        );
+        let forged = TokenKeys::new(&[key(2)]).sign(user, session, now, Duration::seconds(60)).unwrap();
+        assert_eq!(code(&forged, now), "unauthenticated");
+        assert_eq!(code(&forged, now), "unauthenticated", "a refused token is not remembered");
+    }
+}

@@ -8,7 +8,6 @@ use anyhow::Context;
 use diesel::{Connection, PgConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use secrecy::{ExposeSecret, SecretString};
-use utoipa_actix_web::AppExt;
 use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi, oauth};
 
 use crate::auth::{SessionCache, TokenKeys};
@@ -302,8 +301,8 @@ pub fn fill_demo(config: Config, filings: u32, spare: u32) -> anyhow::Result<()>
         let mut conn = PgConnection::establish(ground.database_url.expose_secret())?;
         let volume = demo::volume::fill(&mut conn, clock.now(), filings.into(), spare.into())?;
         println!(
-            "{} filings of {} applicants, {} applicants without",
-            volume.filings, volume.applicants, volume.spare
+            "{} filings of {} applicants, {} of them regular customers, {} applicants without",
+            volume.filings, volume.applicants, volume.regulars, volume.spare
         );
         Ok(())
     })
@@ -369,23 +368,21 @@ pub fn create_user(config: Config, user: NewUser) -> anyhow::Result<()> {
 /// # Errors
 /// When the listener cannot be used.
 pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::Result<Server> {
-    let document = openapi::document();
+    let document = openapi::committed()?;
     let schemas = web::Data::new(BodySchemas::new(&document));
     let limits = web::Data::new(ParameterLimits::new(&document));
     let known = web::Data::new(routes::KnownPaths::new(&document));
-    let text = web::Data::new(DocumentText(serde_json::to_string(&document).unwrap_or_default().into()));
     drop(document);
     let limit = web::Data::new(RateLimit::new(app.config.http.rate_limit_per_second));
     let shutdown = app.config.http.shutdown_timeout;
     let data = web::Data::new(app);
     let server = HttpServer::new(move || {
-        let (router, _) = ActixApp::new().into_utoipa_app().configure(routes::all).split_for_parts();
-        router
+        ActixApp::new()
+            .configure(|cfg| routes::all(cfg))
             .app_data(data.clone())
             .app_data(schemas.clone())
             .app_data(limits.clone())
             .app_data(known.clone())
-            .app_data(text.clone())
             .app_data(limit.clone())
             .route("/openapi.json", web::get().to(openapi_json))
             .configure(reference::pages)
@@ -416,10 +413,8 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
     Ok(server.run())
 }
 
-struct DocumentText(web::Bytes);
-
-async fn openapi_json(text: web::Data<DocumentText>) -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(text.0.clone())
+async fn openapi_json() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(openapi::COMMITTED)
 }
 
 fn swagger_ui() -> SwaggerUi {

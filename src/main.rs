@@ -107,7 +107,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     // Needs neither settings nor a database, so that a build machine can run it.
     match command {
         Command::Openapi { against: None } => {
-            print!("{}", openapi::text());
+            print!("{}", openapi::COMMITTED);
             return Ok(());
         }
         Command::Openapi { against: Some(file) } => return compare(&file),
@@ -137,7 +137,7 @@ fn run(command: Command) -> anyhow::Result<()> {
 fn compare(file: &Path) -> anyhow::Result<()> {
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let released = serde_json::from_str(&text).with_context(|| format!("{} is not JSON", file.display()))?;
-    let breaks = compatibility::breaks(&released, &openapi::document());
+    let breaks = compatibility::breaks(&released, &openapi::committed()?);
     for found in &breaks {
         println!("{found}");
     }

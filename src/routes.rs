@@ -1,16 +1,44 @@
 //! Every address of the API: one line per feature.
 
-use actix_web::{HttpRequest, dev::ResourceDef};
+use actix_web::dev::{HttpServiceFactory, ResourceDef};
+use actix_web::{HttpRequest, web};
 use serde_json::{Value, json};
-use utoipa_actix_web::service_config::ServiceConfig;
+use utoipa_actix_web::{OpenApiFactory, service_config::ServiceConfig as Collector};
 
 use crate::app::App;
 use crate::error::ApiError;
 use crate::error_codes as codes;
 use crate::kernel::jobs::Registry;
 
+/// What takes operations: the server's router, which serves them, or utoipa's, which also collects what the document says of them.
+/// The program serves the committed document, so only the tests pay for collecting.
+pub trait Router {
+    /// Adds an operation.
+    fn service<F>(&mut self, operation: F) -> &mut Self
+    where
+        F: HttpServiceFactory + OpenApiFactory + 'static;
+}
+
+impl Router for web::ServiceConfig {
+    fn service<F>(&mut self, operation: F) -> &mut Self
+    where
+        F: HttpServiceFactory + OpenApiFactory + 'static,
+    {
+        Self::service(self, operation)
+    }
+}
+
+impl Router for Collector<'_> {
+    fn service<F>(&mut self, operation: F) -> &mut Self
+    where
+        F: HttpServiceFactory + OpenApiFactory + 'static,
+    {
+        Self::service(self, operation)
+    }
+}
+
 /// Adds every feature's routes, in the order of the work.
-pub fn all(cfg: &mut ServiceConfig<'_>) {
+pub fn all(cfg: &mut impl Router) {
     crate::auth::routes(cfg);
     crate::users::routes(cfg);
     crate::accounts::routes(cfg);

@@ -8,7 +8,7 @@ mod partners;
 pub use model::{insert, is_open, partner_exists};
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(api::create_account)
         .service(api::list_accounts)
         .service(api::get_account)

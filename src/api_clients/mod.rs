@@ -14,7 +14,7 @@ pub use model::{Grant, NewClient, Verified, authenticate, create, grant, insert_
 pub const MAX_LIVE_SECRETS: i64 = 5;
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(api::create_api_client)
         .service(api::list_api_clients)
         .service(api::get_api_client)

@@ -14,10 +14,10 @@ pub use jobs::register;
 pub use model::{AttachmentRow, for_revision, freeze, ready};
 pub use view::{Attachment, FileDownload};
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::routes::Router;
 
 /// The addresses of this feature.
-pub fn routes(cfg: &mut ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl Router) {
     cfg.service(api::create_attachment)
         .service(api::list_attachments)
         .service(api::get_attachment)

@@ -15,7 +15,7 @@ use crate::kernel::ids::{AccountId, AuditEventId, FilingId, UserId};
 use crate::schema::audit_events;
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(api::list_audit_events);
 }
 

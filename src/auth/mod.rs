@@ -40,7 +40,7 @@ pub use tokens::TokenKeys;
 pub const ACCOUNT_EMAIL_JOB: &str = "notifications.account_email";
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(api::login)
         .service(api::refresh_session)
         .service(api::logout)

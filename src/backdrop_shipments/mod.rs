@@ -24,7 +24,7 @@ pub use sandbox::{ParcelEnd, move_on};
 pub use tracking::register;
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(api::create_backdrop_shipment)
         .service(api::list_filing_backdrop_shipments)
         // Before the addresses with an id.

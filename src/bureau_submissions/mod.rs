@@ -33,7 +33,7 @@ pub use next_actions::next_actions;
 pub use rules::Facts;
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(api::list_bureau_submissions)
         .service(api::get_bureau_submission)
         .service(api::create_bureau_package)

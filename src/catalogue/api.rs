@@ -12,12 +12,12 @@ mod terms;
 
 pub use photo_guide::PictureBytes;
 
+use crate::routes::Router;
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::PgConnection;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::IntoParams;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::data::Text;
 use super::model::{self, Catalogue, Row};
@@ -27,7 +27,7 @@ use crate::error::{ApiError, ApiResult};
 use crate::kernel::clock::shanghai_date;
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl Router) {
     cfg.service(terms::get_current_terms)
         .service(terms::create_terms)
         .service(photo_guide::get_photo_guide)

@@ -1,6 +1,6 @@
 //! Filings in any number, for load tests and for tests of the indexes: applicants with a filed website each, their earlier
-//! filings, and for most of them a live one. Made inside the database by `volume.sql`, so that a million takes minutes at
-//! most; what is sealed is sealed here and travels by COPY.
+//! filings, and for most of them a live one. Made inside the database by `volume.sql`; what is sealed is sealed here and travels
+//! by COPY.
 //!
 //! Ids are `0193b000-0000-7000-80TT-NNNNNNNNNNNN`: TT the [`Kind`], N the number in hexadecimal, so that a load tool can
 //! name any row without asking.
@@ -18,6 +18,10 @@ use crate::schema::users;
 
 /// Filings of an applicant: two ended ones, and the newest, which may be live.
 pub const FILINGS_EACH: i64 = 3;
+/// Ended filings that a regular customer has beside these: twenty, a page, in all.
+pub const FILINGS_MORE: i64 = 17;
+/// Most regular customers.
+const MAX_REGULARS: i64 = 60;
 
 /// What an id names.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +38,8 @@ pub enum Kind {
     Website = 5,
     /// The website's filed content.
     Filed = 6,
-    /// A filing: numbers 3n − 2 to 3n belong to account n, the last of them is the newest.
+    /// A filing: numbers 3n − 2 to 3n belong to account n, the last of them is the newest. The numbers after those of the last
+    /// account are the further ones of the regular customers, seventeen for each.
     Filing = 7,
     /// The content of a live filing, with the number of its account.
     Content = 8,
@@ -76,30 +81,36 @@ diesel::table! {
 pub struct Volume {
     /// Applicants with filings, numbered from 1.
     pub applicants: i64,
+    /// How many of them, the first ones, are regular customers with twenty filings.
+    pub regulars: i64,
     /// Applicants without any filing, numbered after them.
     pub spare: i64,
     /// Filings.
     pub filings: i64,
 }
 
-/// Adds applicants until there are `filings` filings (rounded down to a multiple of three), and `spare` applicants without
-/// one. Of twenty applicants fourteen have a filing in initial review, two a draft, one waits for its photo, three have none
-/// that is live. Stands on the demo's people.
+/// Adds applicants until there are `filings` filings (or one or two fewer), and `spare` applicants without one. Of twenty
+/// applicants fourteen have a filing in initial review, two a draft, one waits for its photo, three have none that is live. One
+/// of a hundred filings, at most 60, makes a regular customer. Stands on the demo's people.
+///
+/// Indexes are left out while the rows are made, and built afterwards: until the end nobody else can use these tables.
 ///
 /// # Errors
 /// When the demo's people are missing, when it ran before, or when the database fails.
 pub fn fill(conn: &mut PgConnection, now: DateTime<Utc>, filings: i64, spare: i64) -> anyhow::Result<Volume> {
-    let applicants = filings / FILINGS_EACH;
+    let regulars = (filings / 100).min(MAX_REGULARS);
+    let applicants = (filings - regulars * FILINGS_MORE) / FILINGS_EACH;
     conn.transaction(|conn| {
         let hash: String = users::table.find(ids::user(1)).select(users::password_hash).first(conn)?;
         let ring = pii::keyring()?;
         diesel::sql_query(
             "CREATE TEMPORARY TABLE volume_size ON COMMIT DROP AS \
-             SELECT $1 AS now, $2 AS applicants, $3 AS subject, $4 AS content, $5 AS hash, \
-             $6 AS recipient, $7 AS street",
+             SELECT $1 AS now, $2 AS applicants, $3 AS regulars, $4 AS subject, $5 AS content, $6 AS hash, \
+             $7 AS recipient, $8 AS street",
         )
         .bind::<Timestamptz, _>(now)
         .bind::<BigInt, _>(applicants)
+        .bind::<BigInt, _>(regulars)
         .bind::<UuidType, _>(ids::subject(1))
         .bind::<UuidType, _>(ids::content(1))
         .bind::<Text, _>(hash)
@@ -112,7 +123,7 @@ pub fn fill(conn: &mut PgConnection, now: DateTime<Utc>, filings: i64, spare: i6
     })?;
     // Without it the planner knows nothing of the new rows until autovacuum comes round.
     conn.batch_execute("ANALYZE")?;
-    Ok(Volume { applicants, spare, filings: applicants * FILINGS_EACH })
+    Ok(Volume { applicants, regulars, spare, filings: applicants * FILINGS_EACH + regulars * FILINGS_MORE })
 }
 
 fn send_sealed(conn: &mut PgConnection, people: i64) -> anyhow::Result<()> {

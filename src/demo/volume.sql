@@ -1,5 +1,30 @@
--- The rows of src/demo/volume.rs, from two temporary tables: volume_size (one row: now, applicants, subject, content) and
+-- The rows of src/demo/volume.rs, from two temporary tables: volume_size (one row: now, applicants, regulars, subject, content) and
 -- volume_people (n, mobile, email). What nobody looks for is copied from the demo's first subject and website.
+
+SET LOCAL maintenance_work_mem = '512MB';
+SET LOCAL work_mem = '256MB';
+
+-- A row at a time into every index, and a look-up for every reference, is most of the work: indexes (but for primary keys and other
+-- constraints) are built, and references checked, once at the end.
+CREATE TEMPORARY TABLE volume_later ON COMMIT DROP AS
+SELECT format('DROP INDEX %s', index.indexrelid::regclass) AS before, pg_get_indexdef(index.indexrelid) AS after, 1 AS turn
+FROM pg_index index
+WHERE index.indrelid = ANY ('{filings,filing_participants,filing_revisions,filing_events,review_tasks,notifications,audit_events,
+        website_contents,websites,website_versions,subjects,accounts,users,sessions,backdrop_shipments,bureau_submissions}'::regclass[])
+    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conindid = index.indexrelid)
+UNION ALL
+SELECT format('ALTER TABLE %s DROP CONSTRAINT %I', conrelid::regclass, conname),
+    format('ALTER TABLE %s ADD CONSTRAINT %I %s', conrelid::regclass, conname, pg_get_constraintdef(oid)), 2
+FROM pg_constraint
+WHERE contype = 'f'
+    AND conrelid = ANY ('{filings,filing_participants,filing_revisions,filing_events,review_tasks,notifications,audit_events,
+        website_contents,websites,website_versions,subjects,accounts,users,sessions,backdrop_shipments,bureau_submissions}'::regclass[]);
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN SELECT before FROM volume_later ORDER BY turn DESC LOOP EXECUTE statement; END LOOP;
+END $$;
 
 CREATE FUNCTION pg_temp.volume_id(kind int, n bigint) RETURNS uuid LANGUAGE sql IMMUTABLE AS
 $$ SELECT ('0193b000-0000-7000-80' || lpad(to_hex(kind), 2, '0') || '-' || lpad(to_hex(n), 12, '0'))::uuid $$;
@@ -55,14 +80,19 @@ FROM volume_people, volume_size;
 INSERT INTO website_versions (website_id, version_no, content_id, effective_at)
 SELECT pg_temp.volume_id(5, n), 1, pg_temp.volume_id(6, n), now FROM volume_people, volume_size;
 
--- Three filings each; the newest is live for 17 applicants of 20. Made one after the other, a second apart.
+-- Three filings each; the newest is live for 17 applicants of 20. Made one after the other, a second apart. Regular customers have
+-- more, all of them earlier.
 CREATE TEMPORARY TABLE volume_filings ON COMMIT DROP AS
 SELECT 3 * (n - 1) + k AS f, n, k = 3 AND n % 20 < 17 AS is_live,
     CASE WHEN k < 3 THEN CASE k WHEN 1 THEN 'approved' ELSE 'abandoned' END
          WHEN n % 20 < 14 THEN 'initial_review' WHEN n % 20 < 16 THEN 'draft' WHEN n % 20 = 16 THEN 'photo_required'
          ELSE 'expired' END AS status,
     now - make_interval(secs => (3 * (applicants - n) + 3 - k)::double precision) AS at
-FROM volume_size, generate_series(1, applicants) AS n, generate_series(1, 3) AS k;
+FROM volume_size, generate_series(1, applicants) AS n, generate_series(1, 3) AS k
+UNION ALL
+SELECT 3 * applicants + 17 * (n - 1) + k, n, false, CASE k % 3 WHEN 0 THEN 'abandoned' ELSE 'approved' END,
+    now - make_interval(secs => (3 * applicants + 17 * (regulars - n) + 18 - k)::double precision)
+FROM volume_size, generate_series(1, regulars) AS n, generate_series(1, 17) AS k;
 
 INSERT INTO filings (id, order_no, account_id, subject_id, website_id, kind, status, status_changed_at, province_code,
     base_version, base_content_id, content_id, website_name, domain_names, revision_no, version, due_at, step_expires_at,
@@ -129,3 +159,10 @@ SELECT pg_temp.volume_id(15, 4 * (f - 1) + e), at, pg_temp.volume_id(2, n), 'app
     CASE e WHEN 1 THEN 'create' ELSE 'edit' END, 'filing', pg_temp.volume_id(7, f), pg_temp.volume_id(1, n),
     pg_temp.volume_id(7, f), '{}'
 FROM volume_filings, generate_series(1, 2) AS e;
+
+DO $$
+DECLARE
+    statement text;
+BEGIN
+    FOR statement IN SELECT after FROM volume_later ORDER BY turn LOOP EXECUTE statement; END LOOP;
+END $$;

@@ -35,6 +35,6 @@ crate::text_enum! {
 }
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(api::create_filing_batch).service(api::list_filing_batches).service(api::get_filing_batch);
 }

@@ -12,6 +12,6 @@ mod watch;
 pub use hub::Streams;
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(api::stream_filing_events);
 }

@@ -1,11 +1,11 @@
 //! Internal notes on a filing: from staff to staff. Owners never see them.
 
+use crate::routes::Router;
 use actix_web::{get, post, web};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::access;
 use crate::app::App;
@@ -20,7 +20,7 @@ use crate::kernel::reply::Reply;
 use crate::schema::{filing_notes, users};
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl Router) {
     cfg.service(list_filing_notes).service(create_filing_note);
 }
 

@@ -3,6 +3,6 @@
 mod api;
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(api::get_liveness).service(api::get_readiness).service(api::get_version);
 }

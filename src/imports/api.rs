@@ -1,7 +1,7 @@
 //! The one address of imports.
 
+use crate::routes::Router;
 use actix_web::{post, web};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body::{ImportRequest, ImportResult};
 use super::store;
@@ -13,7 +13,7 @@ use crate::kernel::json::Json;
 use crate::kernel::reply::Reply;
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl Router) {
     cfg.service(create_import);
 }
 

@@ -81,7 +81,6 @@ impl Db {
         F: FnOnce(&mut PgConnection) -> ApiResult<T> + Send + 'static,
         T: Send + 'static,
     {
-        let busy = || ApiError::new(&codes::UNAVAILABLE).retry_after(2);
         let waiter = self.waiters.clone().try_acquire_owned().map_err(|_| busy())?;
         let permit = tokio::time::timeout(MAX_WAIT, self.connections.clone().acquire_owned())
             .await
@@ -96,6 +95,15 @@ impl Db {
         })
         .await
         .map_err(ApiError::internal)?
+    }
+
+    /// The refusal of [`Db::run`] while so many wait that no other can. Asked before anything else is done for a request: what
+    /// refusing costs is taken from those who were let in.
+    ///
+    /// # Errors
+    /// 503 `unavailable`.
+    pub fn admit(&self) -> ApiResult<()> {
+        if self.waiters.available_permits() > 0 { Ok(()) } else { Err(busy()) }
     }
 
     /// As [`Db::run`], in one transaction: an error rolls everything back.
@@ -127,6 +135,10 @@ impl Db {
     pub async fn ping(&self) -> ApiResult<()> {
         self.run(|conn| Ok(diesel::sql_query("SELECT 1").execute(conn).map(|_| ())?)).await
     }
+}
+
+fn busy() -> ApiError {
+    ApiError::new(&codes::UNAVAILABLE).retry_after(2)
 }
 
 fn checked_out(

@@ -69,6 +69,12 @@ pub async fn wrap(
     {
         return finished(ApiError::new(&codes::TOO_MANY_REQUESTS).retry_after(seconds));
     }
+    // Without a line in the log, which would cost more than the refusal; they are counted as all others.
+    if is_work(req.path())
+        && let Err(busy) = app.db.admit()
+    {
+        return finished(busy);
+    }
     let outcome = match tokio::time::timeout(app.config.http.request_timeout, next.call(req)).await {
         Ok(outcome) => outcome,
         Err(_) => {
@@ -112,6 +118,11 @@ pub async fn wrap(
     }
     count(&method, res.status(), started);
     Ok(res)
+}
+
+/// Whether a request is for the API, which hardly does anything without the database; pages and the document need none.
+fn is_work(path: &str) -> bool {
+    path.starts_with("/v1/") || path.starts_with("/oauth/")
 }
 
 fn as_problem(error: &Error) -> ApiError {

@@ -72,7 +72,7 @@ crate::text_enum! {
 }
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     // `read-all` before `{id}`: the first that fits is taken.
     cfg.service(api::list_notifications)
         .service(api::read_all_notifications)

@@ -7,7 +7,7 @@ mod sms;
 pub use alarms::register;
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(alarms::list_alarms)
         .service(jobs::list_jobs)
         .service(jobs::retry_job)

@@ -1,11 +1,11 @@
 //! The one address of the home page.
 
+use crate::routes::Router;
 use actix_web::{get, web};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app::App;
 use crate::auth::{Allowed, Caller, op};
@@ -26,7 +26,7 @@ use crate::websites::{Scope, WebsiteRow, WebsiteSummary, summaries};
 const SHOWN: i64 = 20;
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl Router) {
     cfg.service(get_overview);
 }
 

@@ -22,10 +22,10 @@ pub use jobs::register;
 pub use model::{LIVE, PhotoRow, cancel_live, current, decide, find, validity, void_of_others, void_passed};
 pub use trial::TrialLimit;
 
-use utoipa_actix_web::service_config::ServiceConfig;
+use crate::routes::Router;
 
 /// The addresses of this feature.
-pub fn routes(cfg: &mut ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl Router) {
     cfg.service(api::create_photo_verification)
         .service(api::list_photo_verifications)
         .service(api::get_photo_verification)
@@ -36,7 +36,7 @@ pub fn routes(cfg: &mut ServiceConfig<'_>) {
 }
 
 /// The addresses for the admin.
-pub fn admin_routes(cfg: &mut ServiceConfig<'_>) {
+pub fn admin_routes(cfg: &mut impl Router) {
     cfg.service(settings::list_photo_precheck_settings).service(settings::put_photo_precheck_setting);
 }
 

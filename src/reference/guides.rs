@@ -49,14 +49,20 @@ macro_rules! guides {
 guides! {
     "partners" "Tokens, secrets, scopes, whose data: for partners' programs."
         "令牌、密钥、权限范围，能看到谁的数据：写给合作伙伴的程序员。";
-    "clients" "Generating a client: which generators are tried, with which settings, and how headers are read.";
-    "errors" "How problems look, when to try again, and the codes of fields and rules.";
-    "idempotency" "How a request is repeated safely, and how two people do not overwrite each other.";
-    "pagination" "How lists are read: pages, filters, sorting, and how to keep a copy up to date.";
+    "clients" "Generating a client: which generators are tried, with which settings, and how headers are read."
+        "生成客户端：哪些生成器经过验证，如何设置，如何读取响应头。";
+    "errors" "How problems look, when to try again, and the codes of fields and rules."
+        "错误的格式，何时可以重试，字段和备案规则的代码。";
+    "idempotency" "How a request is repeated safely, and how two people do not overwrite each other."
+        "如何安全地重发请求，两个人如何不互相覆盖修改。";
+    "pagination" "How lists are read: pages, filters, sorting, and how to keep a copy up to date."
+        "如何读取列表：分页、筛选、排序，以及如何保持本地数据最新。";
     "webhooks" "How a partner is told of events, verifies them, and catches up."
         "有哪些事件，如何接收、验签，漏收后如何补。";
-    "filing-workflow" "Every status of a filing, and every step between them.";
-    "states" "The states of everything else: materials, photos, shipments, reviews, submissions, messages.";
+    "filing-workflow" "Every status of a filing, and every step between them."
+        "备案订单的所有状态，以及状态之间的每一步。";
+    "states" "The states of everything else: materials, photos, shipments, reviews, submissions, messages."
+        "其他各种状态：材料、照片、幕布邮寄、审核任务、向管局的提交、通知。";
     "compatibility" "What may change without notice, what never will, and what clients must tolerate.";
 }
 

@@ -8,6 +8,6 @@ mod html;
 pub use guides::{GUIDES, Guide, pages};
 
 /// Adds this feature's operations.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(api::list_problems).service(api::get_problem);
 }

@@ -19,7 +19,7 @@ pub use contacts::{CONTACT_CODE_JOB, ContactChannel};
 pub use model::{StaffRole, create_staff};
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(me::get_me)
         .service(me::update_me)
         .service(contacts::confirm_contact)

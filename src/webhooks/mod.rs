@@ -47,7 +47,7 @@ crate::text_enum! {
 }
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut utoipa_actix_web::service_config::ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl crate::routes::Router) {
     cfg.service(api::endpoints::create_webhook_endpoint)
         .service(api::endpoints::list_webhook_endpoints)
         .service(api::endpoints::get_webhook_endpoint)

@@ -1,5 +1,6 @@
 //! Reading filed data: subjects, websites and their versions.
 
+use crate::routes::Router;
 use actix_web::{get, web};
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
@@ -7,7 +8,6 @@ use diesel::prelude::*;
 use diesel::sql_types::{Bool, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::content::WebsiteContent;
 use super::filed::{self, VersionRow, WebsiteRow};
@@ -25,7 +25,7 @@ use crate::kernel::reply::Reply;
 use crate::schema::{accounts, subjects, website_contents, website_versions, websites};
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl Router) {
     cfg.service(list_subjects)
         .service(get_subject)
         .service(list_websites)

@@ -6,15 +6,15 @@ mod reads;
 mod reveal;
 mod transitions;
 
+use crate::routes::Router;
 pub use drafts::{CheckResult, NewFiling, start_edited, start_website_change};
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use crate::app::App;
 use crate::auth::Caller;
 use crate::filings::body::House;
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl Router) {
     cfg.service(drafts::create_filing)
         .service(lists::list_filings)
         .service(drafts::get_filing)

@@ -1,9 +1,9 @@
 //! The form of a kind of filing: what a page shows and asks, so that no client hard-codes it.
 
+use crate::routes::Router;
 use actix_web::{get, web};
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::FilingKind;
 use crate::app::App;
@@ -17,7 +17,7 @@ use crate::kernel::reply::Reply;
 use crate::websites::fields::{FIELDS, Field, SECTIONS};
 
 /// Adds this part's routes.
-pub fn routes(cfg: &mut ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl Router) {
     cfg.service(get_filing_kind);
 }
 

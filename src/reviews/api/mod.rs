@@ -8,9 +8,9 @@ mod summary;
 
 pub use sandbox::claim_and_decide;
 
+use crate::routes::Router;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use utoipa_actix_web::service_config::ServiceConfig;
 
 use super::body;
 use super::model::{self, Task};
@@ -28,7 +28,7 @@ use crate::kernel::reply::Reply;
 use crate::schema::{review_tasks, users};
 
 /// Adds this feature's routes.
-pub fn routes(cfg: &mut ServiceConfig<'_>) {
+pub fn routes(cfg: &mut impl Router) {
     // Fixed addresses before `/v1/reviews/{id}`.
     cfg.service(queue::list_reviews)
         .service(summary::get_review_summary)

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use diesel::dsl::exists;
 use diesel::prelude::*;
-use diesel::sql_types::Bool;
+use diesel::sql_types::{Array, BigInt, Bool, Date, Text, Timestamptz, Uuid as SqlUuid};
 use serde_json::Value;
 
 use super::model::{AcceptedRevision, Filing, Revision};
@@ -13,7 +13,7 @@ use crate::backdrop_shipments;
 use crate::bureau_submissions::{self, SubmissionState};
 use crate::catalogue;
 use crate::kernel::clock::shanghai_date;
-use crate::kernel::fixed_query::FixedDsl;
+use crate::kernel::fixed_query::{FixedDsl, WrittenText};
 use crate::kernel::ids::{ContentId, FilingId, UserId};
 use crate::photo_verifications::{self, PhotoState};
 use crate::schema::{
@@ -141,7 +141,28 @@ pub fn read_sheet(
     viewer: UserId,
     now: DateTime<Utc>,
 ) -> QueryResult<Sheet> {
+    static TEXT: WrittenText = WrittenText::new();
     struct ReadSheet;
+    let tree = || {
+        with_last_revision()
+            .inner_join(website_contents::table.on(website_contents::id.eq(filings::content_id)))
+            .filter(filings::id.eq(id))
+            .select((
+                Filing::as_select(),
+                columns!(now),
+                Option::<Revision>::as_select(),
+                terms::table
+                    .filter(terms::id.nullable().eq(filing_revisions::terms_id.nullable()))
+                    .select(terms::version)
+                    .single_value(),
+                terms::table
+                    .filter(terms::id.nullable().eq(filing_revisions::consent_id.nullable()))
+                    .select(terms::version)
+                    .single_value(),
+                WebsiteContent::as_select(),
+                exists(undeliverable::open_of(viewer)),
+            ))
+    };
     let (filing, columns, revision, terms, consent, content, viewer_is_unreachable): (
         Filing,
         Columns,
@@ -150,25 +171,25 @@ pub fn read_sheet(
         Option<String>,
         WebsiteContent,
         bool,
-    ) = with_last_revision()
-        .inner_join(website_contents::table.on(website_contents::id.eq(filings::content_id)))
-        .filter(filings::id.eq(id))
-        .select((
-            Filing::as_select(),
-            columns!(now),
-            Option::<Revision>::as_select(),
-            terms::table
-                .filter(terms::id.nullable().eq(filing_revisions::terms_id.nullable()))
-                .select(terms::version)
-                .single_value(),
-            terms::table
-                .filter(terms::id.nullable().eq(filing_revisions::consent_id.nullable()))
-                .select(terms::version)
-                .single_value(),
-            WebsiteContent::as_select(),
-            exists(undeliverable::open_of(viewer)),
-        ))
-        .fixed::<ReadSheet>()
+    ) = TEXT
+        .query::<ReadSheet, _>(tree)
+        .bind::<Array<Text>, _>(photo_verifications::LIVE.to_vec())
+        .bind::<BigInt, _>(1_i64)
+        .bind::<Array<Text>, _>(bureau_submissions::LIVE.to_vec())
+        .bind::<BigInt, _>(1_i64)
+        .bind::<Text, _>(PhotoState::Passed)
+        .bind::<Timestamptz, _>(now - photo_verifications::validity())
+        .bind::<Text, _>(catalogue::model::Catalogue::ProvinceRules)
+        .bind::<Date, _>(shanghai_date(now))
+        // The province's rule, the filed version.
+        .bind::<BigInt, _>(1_i64)
+        .bind::<BigInt, _>(1_i64)
+        .bind::<Array<Text>, _>(backdrop_shipments::OPEN.to_vec())
+        // The versions of the two texts that were agreed to.
+        .bind::<BigInt, _>(1_i64)
+        .bind::<BigInt, _>(1_i64)
+        .bind::<SqlUuid, _>(viewer)
+        .bind::<SqlUuid, _>(id)
         .get_result(conn)?;
     let around = understand(conn, &filing, columns)?;
     Ok(Sheet {

@@ -28,7 +28,7 @@ mod steps;
 
 pub use body::{BureauBody, current};
 pub use model::next_sequence_no;
-pub use model::{LIVE, NewSubmission, cancel_queued, live, live_state, queue, unresolved};
+pub use model::{LIVE, NewSubmission, cancel_queued, live, live_state, queue, unresolved, waiting_of};
 pub use next_actions::next_actions;
 pub use rules::Facts;
 

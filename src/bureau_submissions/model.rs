@@ -236,6 +236,41 @@ pub fn is_again(conn: &mut PgConnection, submission: &Submission) -> QueryResult
     .get_result(conn)
 }
 
+/// A hand-over that a filing waits for.
+#[derive(Clone, Copy, Debug)]
+pub struct Waiting {
+    /// The filing.
+    pub filing_id: FilingId,
+    /// The bureau takes nothing at present.
+    pub bureau_is_paused: bool,
+    /// It is not the first of its revision.
+    pub is_again: bool,
+}
+
+/// The hand-overs that these filings wait for.
+///
+/// # Errors
+/// When the database fails.
+pub fn waiting_of(conn: &mut PgConnection, filings: &[FilingId]) -> QueryResult<Vec<Waiting>> {
+    let waiting: Vec<(FilingId, RevisionId, bool)> = submissions::table
+        .inner_join(bureaus::table)
+        .filter(submissions::filing_id.eq_any(filings))
+        .filter(submissions::state.eq_any(WAITING))
+        .select((submissions::filing_id, submissions::revision_id, bureaus::paused_at.is_not_null()))
+        .load(conn)?;
+    let failed: Vec<RevisionId> = submissions::table
+        .filter(submissions::filing_id.eq_any(filings))
+        .filter(submissions::result_code.eq(super::rules::SMS_FAILED))
+        .select(submissions::revision_id)
+        .load(conn)?;
+    let known = |(filing_id, revision, bureau_is_paused)| Waiting {
+        filing_id,
+        bureau_is_paused,
+        is_again: failed.contains(&revision),
+    };
+    Ok(waiting.into_iter().map(known).collect())
+}
+
 /// Cancels a submission that has not been sent.
 ///
 /// # Errors

@@ -41,7 +41,9 @@ members! {
     ALLOWED_ACTIONS "allowed_actions" Texts "Names of the workflow's steps (not buttons) that are possible now; empty if none is."
         ["invalid_transition", "base_version_outdated", "live_filing_exists", "live_attempt_exists", "open_shipment_exists",
          "unconfirmed"];
-    CURRENT_VERSION "current_version" Number "Version that the object has now: the number before the dot of its `ETag`."
+    EXISTING_ID "existing_id" Text "Id of what exists already, if the caller may read it: of a filing, here."
+        ["live_filing_exists", "duplicate"];
+    CURRENT_VERSION "current_version" Number "Version that the object has now, as its `version` says. Read it again for its `ETag`."
         ["precondition_failed"];
     REQUIRED_SCOPE "required_scope" Text "The scope that the token lacks." ["insufficient_scope"];
     REASON "reason" Text "What is not as declared: `size_mismatch`, `checksum_mismatch`, `type_mismatch` or `malware`." ["upload_refused"];

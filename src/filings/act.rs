@@ -82,8 +82,20 @@ pub fn act(
     input: Input<'_>,
 ) -> ApiResult<Filing> {
     let facts = facts(conn, &filing, ctx.now)?;
-    let decision = workflow::decide(filing.status, action, ctx.side, &facts)
-        .map_err(|refusal| refuse(refusal, filing.status, ctx.side, &facts))?;
+    let decision = match workflow::decide(filing.status, action, ctx.side, &facts) {
+        Ok(decision) => decision,
+        Err(refusal) => {
+            let error = refuse(refusal, filing.status, ctx.side, &facts);
+            let other = match refusal {
+                Refusal::LiveFilingExists => around::live_filing_of(conn, filing.subject_id)?,
+                _ => None,
+            };
+            return Err(match other {
+                Some(other) => error.with(&members::EXISTING_ID, other),
+                None => error,
+            });
+        }
+    };
     let mut filing = save(conn, ctx, filing, &decision)?;
     let mut data = match input.data {
         Value::Object(map) => map,

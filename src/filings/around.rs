@@ -14,7 +14,7 @@ use crate::bureau_submissions::{self, SubmissionState};
 use crate::catalogue;
 use crate::kernel::clock::shanghai_date;
 use crate::kernel::fixed_query::{FixedDsl, WrittenText};
-use crate::kernel::ids::{ContentId, FilingId, UserId};
+use crate::kernel::ids::{ContentId, FilingId, SubjectId, UserId};
 use crate::photo_verifications::{self, PhotoState};
 use crate::schema::{
     backdrop_shipments as shipments, bureau_submissions as submissions, catalogue_rows, filing_revisions,
@@ -237,15 +237,21 @@ fn understand(conn: &mut PgConnection, filing: &Filing, columns: Columns) -> Que
     })
 }
 
-/// Whether the subject has another live filing; asked about ended ones only. A statement of its own, since literal SQL keeps a
-/// statement from being prepared once for all.
+/// Whether the subject of an ended filing has a live one.
 fn has_other_live(conn: &mut PgConnection, filing: &Filing) -> QueryResult<bool> {
-    diesel::select(exists(
-        filings::table
-            .filter(filings::subject_id.eq(filing.subject_id))
-            .filter(filings::id.ne(filing.id))
-            // As literals: only then can the planner see that filings_live_subject_key holds exactly these rows.
-            .filter(diesel::dsl::sql::<Bool>("filings.status NOT IN ('approved', 'abandoned', 'expired')")),
-    ))
-    .get_result(conn)
+    Ok(live_filing_of(conn, filing.subject_id)?.is_some_and(|live| live != filing.id))
+}
+
+/// The live filing of a subject. A statement of its own, since literal SQL keeps a statement from being prepared once for all.
+///
+/// # Errors
+/// When the database fails.
+pub fn live_filing_of(conn: &mut PgConnection, subject: SubjectId) -> QueryResult<Option<FilingId>> {
+    filings::table
+        .filter(filings::subject_id.eq(subject))
+        // As literals: only then can the planner see that filings_live_subject_key holds exactly these rows.
+        .filter(diesel::dsl::sql::<Bool>("filings.status NOT IN ('approved', 'abandoned', 'expired')"))
+        .select(filings::id)
+        .first(conn)
+        .optional()
 }

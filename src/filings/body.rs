@@ -12,8 +12,9 @@ use super::diff::changed_fields;
 use super::kinds;
 use super::model::{self, Filing};
 use super::next_actions::{Situation, View, next_actions};
+use super::prompts::{self, Prompt, Standing};
 use super::rejections::{self, Rejection, RejectionItem, RejectionSource, TargetKind};
-use super::workflow::{Facts, Status};
+use super::workflow::Status;
 use crate::auth::{Caller, Role};
 use crate::backdrop_shipments::ShipmentBody;
 use crate::bureau_submissions::BureauBody;
@@ -103,16 +104,6 @@ pub struct FilingBody {
     pub submitted_at: Option<DateTime<Utc>>,
     /// When anything last changed.
     pub updated_at: DateTime<Utc>,
-}
-
-/// Heading and text for the page of a status.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Prompt {
-    /// Heading.
-    #[schema(example = "请填写变更信息")]
-    pub title: String,
-    /// What to do or to expect.
-    pub text: String,
 }
 
 /// Why a filing came back.
@@ -359,10 +350,15 @@ pub fn show(
     situation.hand_over_is_automatic = house.is_automatic;
     let view = view(conn, caller, &filing)?;
     let audience = if is_owner { "applicant" } else { "staff" };
-    let is_reopened = filing.status == Status::Draft && is_reopened(conn, &filing)?;
-    let page =
-        Page { filing: &filing, facts, photo: &photo, shipment: &shipment, bureau: &bureau, is_reopened };
-    let prompt = prompt(&page, audience, &house.name, locale);
+    let standing = Standing {
+        photo: photo.as_ref().map(|photo| (photo.state, photo.checked_at)),
+        shipment: shipment.as_ref().map(|shipment| shipment.state),
+        bureau_is_paused: bureau.as_ref().is_some_and(|bureau| bureau.is_paused),
+        is_sent_again: bureau.as_ref().is_some_and(|bureau| bureau.is_again),
+        sms: bureau.as_ref().map(BureauBody::sms_situation),
+        is_reopened: filing.status == Status::Draft && prompts::is_reopened(conn, &filing)?,
+    };
+    let prompt = standing.prompt(&filing, audience, &house.name, locale);
     let accepted_terms = last.map(accepted_terms);
     let editable_fields = match kinds::find(&filing.kind) {
         Some(kind) if is_owner && filing.status.is_editable() => {
@@ -458,75 +454,6 @@ fn situation(
         submission,
         hand_over_is_automatic: false,
     })
-}
-
-/// Whether a draft is one that had expired. A draft that has been one from the start needs no look.
-fn is_reopened(conn: &mut PgConnection, filing: &Filing) -> QueryResult<bool> {
-    if filing.status_changed_at <= filing.created_at {
-        return Ok(false);
-    }
-    let last: Option<String> = filing_events::table
-        .filter(filing_events::filing_id.eq(filing.id))
-        .filter(filing_events::type_.eq_any(["filing.reopened", "filing.withdrawn"]))
-        .order((filing_events::at.desc(), filing_events::id.desc()))
-        .select(filing_events::type_)
-        .first(conn)
-        .optional()?;
-    Ok(last.as_deref() == Some("filing.reopened"))
-}
-
-/// What a prompt depends on.
-struct Page<'a> {
-    filing: &'a Filing,
-    facts: &'a Facts,
-    photo: &'a Option<PhotoVerificationBody>,
-    shipment: &'a Option<ShipmentBody>,
-    bureau: &'a Option<BureauBody>,
-    is_reopened: bool,
-}
-
-fn prompt(page: &Page<'_>, audience: &str, provider: &str, locale: Locale) -> Prompt {
-    let situation = page.situation();
-    match data::prompt(page.filing.status.as_str(), situation, audience) {
-        Some(prompt) => Prompt {
-            title: data::with_provider(prompt.title.get(locale.as_str()), provider),
-            text: data::with_provider(prompt.text.get(locale.as_str()), provider),
-        },
-        None => Prompt { title: String::new(), text: String::new() },
-    }
-}
-
-impl Page<'_> {
-    /// The photo failed the check in this step; one that failed before the filing was withdrawn is history.
-    fn photo_has_failed(&self) -> bool {
-        self.photo.as_ref().is_some_and(|photo| {
-            photo.state == photo_verifications::PhotoState::PrecheckFailed
-                && photo.checked_at.is_some_and(|at| at >= self.filing.status_changed_at)
-        })
-    }
-
-    /// Which of the prompts of the status fits.
-    fn situation(&self) -> &'static str {
-        use backdrop_shipments::ShipmentState as Shipment;
-        let bureau = self.bureau.as_ref();
-        match self.filing.status {
-            Status::PhotoRequired | Status::PhotoRejected if self.facts.photo_is_checking => "checking",
-            Status::PhotoRequired | Status::PhotoRejected if self.photo_has_failed() => "precheck_failed",
-            Status::PhotoRequired => match self.shipment.as_ref().map(|shipment| shipment.state) {
-                Some(Shipment::Requested | Shipment::Packed) => "backdrop_requested",
-                Some(Shipment::Shipped) => "backdrop_shipped",
-                Some(Shipment::Delivered) => "backdrop_delivered",
-                Some(Shipment::Returned | Shipment::Lost) => "backdrop_returned",
-                _ => "default",
-            },
-            Status::BureauQueued if bureau.is_some_and(|bureau| bureau.is_paused) => "bureau_paused",
-            Status::BureauQueued if bureau.is_some_and(|bureau| bureau.is_again) => "resent",
-            Status::SmsFailed => bureau.map_or("default", BureauBody::sms_situation),
-            Status::Draft if self.is_reopened => "reopened",
-            Status::Draft if self.filing.revision_no > 0 => "withdrawn",
-            _ => "default",
-        }
-    }
 }
 
 /// What a revision's submission accepted.

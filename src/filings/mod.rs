@@ -16,6 +16,7 @@ pub mod kinds;
 pub mod model;
 mod next_actions;
 pub mod notes;
+pub mod prompts;
 pub mod rejections;
 pub mod requirements;
 pub mod rules;

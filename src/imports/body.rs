@@ -159,6 +159,8 @@ pub struct ImportResult {
     pub subjects_created: u32,
     /// Subjects whose data changed.
     pub subjects_updated: u32,
+    /// Subjects that were filed like this already.
+    pub subjects_unchanged: u32,
     /// Websites that are new here.
     pub websites_created: u32,
     /// Websites that got a new filed version.

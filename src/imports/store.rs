@@ -340,7 +340,7 @@ fn store_row(
             update_subject(conn, subject)?;
             result.subjects_updated += 1;
         }
-        Some(_) => {}
+        Some(_) => result.subjects_unchanged += 1,
     }
     let mut stored = Vec::with_capacity(row.websites.len());
     for site in row.websites {

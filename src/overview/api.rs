@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::auth::{Allowed, Caller, op};
 use crate::catalogue::data;
 use crate::error::ApiResult;
+use crate::filings::prompts::{self, Prompt};
 use crate::filings::{Filing, Status};
 use crate::kernel::etag::{content_version, etag};
 use crate::kernel::i18n::Locale;
@@ -129,7 +130,12 @@ fn overview(conn: &mut PgConnection, caller: &Caller, provider: &str) -> QueryRe
     live.sort_by_key(|filing| !filing.status.expires());
     let mut waiting: Vec<&Filing> = live.iter().filter(|filing| filing.status.expires()).collect();
     waiting.sort_by_key(|filing| (filing.step_expires_at.is_none(), filing.step_expires_at));
-    let next_steps = waiting.into_iter().map(|filing| step(filing, caller.locale, provider)).collect();
+    let standings = prompts::of_many(conn, &live)?;
+    let prompt = |filing: &Filing| {
+        let standing = standings.get(&filing.id).copied().unwrap_or_default();
+        standing.prompt(filing, "applicant", provider, caller.locale)
+    };
+    let next_steps = waiting.into_iter().map(|filing| step(filing, prompt(filing))).collect();
     let lost = undeliverable::channels_of(conn, &[caller.user_id])?;
     let next_actions =
         lost.into_iter().map(|(_, channel)| undeliverable::next_action(caller.locale, channel)).collect();
@@ -142,7 +148,7 @@ fn overview(conn: &mut PgConnection, caller: &Caller, provider: &str) -> QueryRe
     Ok(Overview {
         websites: summaries(conn, caller, sites)?,
         has_more_websites,
-        live_filings: live.into_iter().map(|filing| shown(filing, caller.locale, provider)).collect(),
+        live_filings: live.into_iter().map(|filing| shown(prompt(&filing), filing, caller.locale)).collect(),
         has_more_live_filings,
         next_steps,
         next_actions,
@@ -182,16 +188,7 @@ fn own_live_filings(conn: &mut PgConnection, caller: &Caller) -> QueryResult<Vec
     list.load(conn)
 }
 
-/// Heading and text of a status' page for the applicant.
-fn prompt(status: Status, locale: Locale, provider: &str) -> (String, String) {
-    let Some(prompt) = data::prompt(status.as_str(), "default", "applicant") else {
-        return (String::new(), String::new());
-    };
-    let text = |text: &data::Text| data::with_provider(text.get(locale.as_str()), provider);
-    (text(&prompt.title), text(&prompt.text))
-}
-
-fn shown(filing: Filing, locale: Locale, provider: &str) -> OverviewFiling {
+fn shown(prompt: Prompt, filing: Filing, locale: Locale) -> OverviewFiling {
     OverviewFiling {
         id: filing.id,
         order_no: filing.order_no,
@@ -199,7 +196,7 @@ fn shown(filing: Filing, locale: Locale, provider: &str) -> OverviewFiling {
         website_id: filing.website_id,
         website_name: filing.website_name,
         status_label: data::status_label("filing", filing.status.as_str(), locale.as_str()).to_owned(),
-        prompt_title: prompt(filing.status, locale, provider).0,
+        prompt_title: prompt.title,
         // The statuses that expire are exactly those in which the owner must act.
         waits_for_owner: filing.status.expires(),
         status: filing.status,
@@ -210,30 +207,13 @@ fn shown(filing: Filing, locale: Locale, provider: &str) -> OverviewFiling {
     }
 }
 
-fn step(filing: &Filing, locale: Locale, provider: &str) -> OverviewStep {
-    let (title, text) = prompt(filing.status, locale, provider);
+fn step(filing: &Filing, prompt: Prompt) -> OverviewStep {
     OverviewStep {
         filing_id: filing.id,
         order_no: filing.order_no.clone(),
-        title,
-        text,
+        title: prompt.title,
+        text: prompt.text,
         href: format!("/v1/filings/{}", filing.id),
         expires_at: filing.step_expires_at,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_live_status_has_a_heading_for_the_applicant_in_both_languages() {
-        for status in Status::ALL.iter().filter(|status| status.is_live()) {
-            for locale in [Locale::ZhCn, Locale::En] {
-                let (title, text) = prompt(*status, locale, "示例云");
-                assert!(!title.is_empty() && !text.is_empty(), "{status} in {locale}");
-                assert!(!text.contains("{provider}"), "{status} in {locale}");
-            }
-        }
     }
 }

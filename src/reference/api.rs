@@ -50,6 +50,12 @@ pub struct ProblemSummary {
     title: &'static str,
     /// What a problem of this code says when it has nothing more exact to say.
     detail: &'static str,
+    /// What the code means; words in backquotes are code.
+    meaning: &'static str,
+    /// How it commonly comes about.
+    cause: &'static str,
+    /// What to do.
+    action: &'static str,
 }
 
 /// Every error code.
@@ -69,9 +75,26 @@ pub struct ReadingQuery {
     pub(super) language: Option<Locale>,
 }
 
+fn text(code: &ErrorCode, locale: Locale) -> ApiResult<&'static error_codes::Text> {
+    code.page(locale).ok_or_else(|| ApiError::internal(format!("the code {} has no page", code.code)))
+}
+
+fn summary(code: &'static ErrorCode, locale: Locale) -> ApiResult<ProblemSummary> {
+    let text = text(code, locale)?;
+    Ok(ProblemSummary {
+        r#type: format!("/problems/{}", code.code),
+        code: code.code,
+        status: code.status,
+        title: code.title(locale),
+        detail: code.detail(locale),
+        meaning: &text.meaning,
+        cause: &text.cause,
+        action: &text.action,
+    })
+}
+
 fn page(code: &'static ErrorCode, locale: Locale) -> ApiResult<ProblemPage> {
-    let text =
-        code.page(locale).ok_or_else(|| ApiError::internal(format!("the code {} has no page", code.code)))?;
+    let text = text(code, locale)?;
     Ok(ProblemPage {
         code: code.code,
         status: code.status,
@@ -116,14 +139,8 @@ pub async fn list_problems(
     locale: Locale,
 ) -> ApiResult<HttpResponse> {
     let locale = query.0.language.unwrap_or(locale);
-    let items = error_codes::ALL.iter().map(|code| ProblemSummary {
-        r#type: format!("/problems/{}", code.code),
-        code: code.code,
-        status: code.status,
-        title: code.title(locale),
-        detail: code.detail(locale),
-    });
-    reply(&req, locale, &ProblemList { items: items.collect() }, "problems.html")
+    let items = error_codes::ALL.iter().map(|code| summary(code, locale)).collect::<ApiResult<_>>()?;
+    reply(&req, locale, &ProblemList { items }, "problems.html")
 }
 
 /// What an error code means

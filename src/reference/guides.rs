@@ -83,10 +83,14 @@ struct Text {
 }
 
 static PAGES: LazyLock<Vec<Page>> = LazyLock::new(|| {
-    let page = |guide: &Guide| Page {
-        slug: guide.slug,
-        en: Text::new(Locale::En, guide.slug, &guide.en),
-        zh: guide.zh.as_ref().map(|source| Text::new(Locale::ZhCn, guide.slug, source)),
+    let page = |guide: &Guide| {
+        let is_translated = guide.zh.is_some();
+        let text = |locale, source| Text::new(locale, guide.slug, source, is_translated);
+        Page {
+            slug: guide.slug,
+            en: text(Locale::En, &guide.en),
+            zh: guide.zh.as_ref().map(|zh| text(Locale::ZhCn, zh)),
+        }
     };
     GUIDES.iter().map(page).collect()
 });
@@ -102,11 +106,14 @@ impl Page {
 }
 
 impl Text {
-    fn new(locale: Locale, slug: &str, source: &Source) -> Self {
+    /// `is_translated`: there is a choice of language, which its links keep. What is there in one language only leaves the choice
+    /// to the browser.
+    fn new(locale: Locale, slug: &str, source: &Source, is_translated: bool) -> Self {
         // The Chinese pages stand in a folder of their own; served, all stand side by side.
         let markdown = without_comments(source.markdown).replace("](../", "](");
         let title = markdown.lines().find_map(|line| line.strip_prefix("# ")).unwrap_or(slug);
-        Self { locale, title: title.to_owned(), summary: source.summary, html: to_html(&markdown), markdown }
+        let html = to_html(&markdown, is_translated.then_some(locale));
+        Self { locale, title: title.to_owned(), summary: source.summary, html, markdown }
     }
 }
 
@@ -122,7 +129,7 @@ fn without_comments(markdown: &str) -> String {
 
 /// Markdown of our own to HTML: without raw HTML, without pictures of diagrams (they need a script), with links that lead
 /// somewhere on this server.
-fn to_html(markdown: &str) -> String {
+fn to_html(markdown: &str, chosen: Option<Locale>) -> String {
     let mut events = Vec::new();
     let mut is_diagram = false;
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES) {
@@ -143,7 +150,12 @@ fn to_html(markdown: &str) -> String {
                 events.push(Event::Html(CowStr::Borrowed("</div>")));
             }
             Event::Start(Tag::Link { link_type, dest_url, title, id }) => {
-                events.push(Event::Start(Tag::Link { link_type, dest_url: served(dest_url), title, id }));
+                events.push(Event::Start(Tag::Link {
+                    link_type,
+                    dest_url: served(dest_url, chosen),
+                    title,
+                    id,
+                }));
             }
             event => events.push(event),
         }
@@ -154,14 +166,16 @@ fn to_html(markdown: &str) -> String {
     out
 }
 
-/// `webhooks.md#verify` becomes `/docs/webhooks#verify`.
-fn served(target: CowStr<'_>) -> CowStr<'_> {
+/// `webhooks.md#verify` becomes `/docs/webhooks?language=en#verify`: whoever chose a language stays in it, and headings have another
+/// anchor in each.
+fn served(target: CowStr<'_>, chosen: Option<Locale>) -> CowStr<'_> {
     let (file, anchor) =
         target.split_once('#').map_or((&*target, None), |(file, anchor)| (file, Some(anchor)));
     match file.strip_suffix(".md") {
         Some(slug) => {
             let anchor = anchor.map(|anchor| format!("#{anchor}")).unwrap_or_default();
-            format!("/docs/{slug}{anchor}").into()
+            let language = chosen.map(|locale| format!("?language={locale}")).unwrap_or_default();
+            format!("/docs/{slug}{language}{anchor}").into()
         }
         None => target,
     }
@@ -265,9 +279,10 @@ mod tests {
     fn raw_html_and_diagrams_are_left_out_and_links_are_served() {
         let html = to_html(
             "# A & B\n\n<script>x</script>\n\nsee [there](other.md#part) <b>not</b> `<c>`\n\n```mermaid\nfoo\n```\n\n| a |\n|---|\n| 1 |\n",
+            Some(Locale::En),
         );
         assert!(html.contains("<h1 id=\"a--b\">A &amp; B</h1>"), "{html}");
-        assert!(html.contains("<a href=\"/docs/other#part\">there</a>"), "{html}");
+        assert!(html.contains("<a href=\"/docs/other?language=en#part\">there</a>"), "{html}");
         assert!(html.contains("<code>&lt;c&gt;</code>"), "{html}");
         assert!(html.contains("<div class=\"table\"><table>"), "{html}");
         for absent in ["script", "<b>", "foo"] {

@@ -266,6 +266,11 @@ fn after_24_hours_or_the_sixth_wrong_try_the_same_revision_can_be_sent_again() {
         .expect("/status", "bureau_queued");
     // Nothing was verified anew, and nobody is told so.
     again.expect("/prompt/title", "已重新提交，等待提交管局");
+    // The home page says the same as the filing's own.
+    let home = owner(&app, 7).get("/v1/overview").expect_status(200);
+    let shown =
+        home.at("/live_filings").as_array().unwrap().iter().find(|row| row["id"] == id.as_str()).cloned();
+    assert_eq!(shown.unwrap()["prompt_title"], "已重新提交，等待提交管局");
     app.run_jobs();
     let second = path(&app, &id);
     assert_ne!(first, second);

@@ -21,7 +21,8 @@ fn picture_3_a_change_starts_as_a_copy_of_the_filed_data() {
     assert!(mobile.contains("****"), "{mobile}");
     assert_eq!(filing.header("location"), Some(format!("/v1/filings/{}", filing.text("/id"))));
     // A second one for the same subject is refused, by the database.
-    applicant.post("/v1/filings", body).expect_problem(409, "live_filing_exists");
+    let problem = applicant.post("/v1/filings", body).expect_problem(409, "live_filing_exists");
+    assert_eq!(problem.at("/existing_id"), filing.at("/id"));
     let website = applicant.get("/v1/websites").expect_status(200);
     let actions = website.at("/items/0/next_actions");
     let start =

@@ -93,6 +93,11 @@ fn what_is_sent_depends_on_accept_and_language_and_says_so() {
     browser(&app, "en").get("/problems/no_such_code").expect_problem(404, "not_found");
     browser(&app, "en").get("/problems/%3Cscript%3E").expect_problem(404, "not_found");
     let list = app.anonymous().get("/problems").expect_status(200).json();
+    let (listed, page) =
+        (&list["items"][0], app.anonymous().get(list["items"][0]["type"].as_str().unwrap()).json());
+    for member in ["code", "title", "detail", "meaning", "cause", "action"] {
+        assert_eq!(listed[member], page[member], "{member}");
+    }
     let codes: Vec<&str> =
         list["items"].as_array().unwrap().iter().map(|item| item["code"].as_str().unwrap()).collect();
     assert_eq!(codes, error_codes::ALL.iter().map(|code| code.code).collect::<Vec<_>>());
@@ -118,9 +123,14 @@ fn every_guide_is_served_and_every_link_leads_somewhere() {
         let mut pages = BTreeMap::from([("/docs".to_owned(), index)]);
         for guide in GUIDES {
             let path = format!("/docs/{}", guide.slug);
-            assert!(pages["/docs"].contains(&format!("href=\"{path}\"")), "{path} is not listed");
+            // Whoever chose a language stays in it.
+            let listed = format!("href=\"{path}?language={language}\"");
+            assert!(pages["/docs"].contains(&listed), "{path} is not listed");
             pages.insert(path.clone(), expect_page(&client.get(&path), shown(guide, language)));
         }
+        let partners = pages["/docs/partners"].as_str();
+        let kept = format!("href=\"/docs/webhooks?language={language}");
+        assert!(partners.contains(&kept), "{partners}");
         for path in ["/problems", "/problems/idempotency_in_flight"] {
             pages.insert(path.to_owned(), expect_page(&client.get(path), language));
         }

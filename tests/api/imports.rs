@@ -62,6 +62,7 @@ fn an_import_creates_repeats_and_updates() {
         .expect_status(200)
         .expect("/websites_unchanged", 1)
         .expect("/subjects_updated", 0)
+        .expect("/subjects_unchanged", 1)
         .expect("/rows/0/websites/0/filed_version", 1);
 
     body["rows"][0]["websites"][0]["content"]["name"] = json!("示例书店新版");

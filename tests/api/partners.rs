@@ -257,6 +257,14 @@ fn a_partner_files_for_its_customer_from_the_account_to_the_submission() {
     with_tag(&partner).patch(&path, change).expect_status(200);
     let found = partner.get("/v1/filings?external_reference=ORDER-1").expect_status(200);
     assert_eq!(found.at("/items/0/id"), filing.at("/id"));
+    // Another customer's filing with the same key: the partner is told which one has it.
+    let other = row("沪ICP备87654322号", "shili-other.com");
+    let imported = partner.post("/v1/imports", json!({ "rows": [other] })).expect_status(200);
+    let website = imported.text("/rows/0/websites/0/website_id");
+    let body = json!({ "kind": "website_change", "website_id": website, "external_reference": "ORDER-1" });
+    let taken = partner.post("/v1/filings", body).expect_problem(409, "duplicate");
+    assert_eq!(taken.faults(), ["/external_reference duplicate"]);
+    assert_eq!(taken.at("/existing_id"), filing.at("/id"));
 
     // The program says who accepted.
     let mut acceptance = app.make().acceptance();

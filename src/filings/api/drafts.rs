@@ -10,7 +10,7 @@ use super::house;
 use crate::app::App;
 use crate::audit::{self, Actor, Deed};
 use crate::auth::{Allowed, Caller, op};
-use crate::error::{ApiError, ApiResult, FieldError, Place, violated_constraint};
+use crate::error::{ApiError, ApiResult, FieldError, Place, members, violated_constraint};
 use crate::error_codes as codes;
 use crate::filings::around::{self, Sheet};
 use crate::filings::body::{self, FilingBody, House};
@@ -309,7 +309,7 @@ fn start(
             filings::order_no.eq(format!("BA-{}-{number:06}", now.with_timezone(&shanghai()).year())),
             filings::account_id.eq(account_id),
             filings::partner_id.eq(partner_id),
-            filings::external_reference.eq(body.external_reference),
+            filings::external_reference.eq(&body.external_reference),
             filings::subject_id.eq(subject_id),
             filings::website_id.eq(body.website_id),
             filings::kind.eq(body.kind),
@@ -326,9 +326,19 @@ fn start(
             filings::created_at.eq(now),
             filings::updated_at.eq(now),
         ))
+        // What exists can be named then: a violation would end the transaction.
+        .on_conflict_do_nothing()
         .returning(Filing::as_returning())
-        .get_result(conn)
-        .map_err(name_taken)?;
+        .get_result::<Filing>(conn)
+        .optional()?;
+    let Some(filing) = filing else {
+        return Err(exists_already(
+            conn,
+            caller,
+            (subject_id, account_id, partner_id),
+            body.external_reference,
+        )?);
+    };
     model::add_participant(conn, filing.id, caller.user_id)?;
     let actor = Actor::from(caller);
     events::record(conn, now, &actor, &filing, "filing.created", serde_json::json!({}))?;
@@ -337,17 +347,40 @@ fn start(
     Ok(filing)
 }
 
+/// Why a filing could not be made, with the id of the one that exists.
+fn exists_already(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    (subject, account, partner): (SubjectId, AccountId, Option<PartnerId>),
+    reference: Option<String>,
+) -> QueryResult<ApiError> {
+    if let Some(live) = around::live_filing_of(conn, subject)? {
+        return Ok(ApiError::new(&codes::LIVE_FILING_EXISTS).with(&members::EXISTING_ID, live));
+    }
+    let mut same = filings::table
+        .filter(filings::external_reference.eq(reference))
+        .select((filings::id, filings::account_id))
+        .into_boxed();
+    same = match partner {
+        Some(partner) => same.filter(filings::partner_id.eq(partner)),
+        None => same.filter(filings::partner_id.is_null()).filter(filings::account_id.eq(account)),
+    };
+    let same: Option<(FilingId, AccountId)> = same.first(conn).optional()?;
+    Ok(match same {
+        // The key may be that of another customer of the partner.
+        Some((id, owner)) if caller.owns(owner, partner) => reference_taken().with(&members::EXISTING_ID, id),
+        Some(_) => reference_taken(),
+        None => ApiError::internal("a filing could not be made although nothing stands in its way"),
+    })
+}
+
+fn reference_taken() -> ApiError {
+    ApiError::taken("/external_reference", "该编号已用于其他订单", "this key is used by another filing")
+}
+
 fn name_taken(error: diesel::result::Error) -> ApiError {
     match violated_constraint(&error) {
-        Some("filings_live_subject_key") => ApiError::new(&codes::LIVE_FILING_EXISTS),
-        Some("filings_partner_reference_key" | "filings_account_reference_key") => ApiError::new(
-            &codes::DUPLICATE,
-        )
-        .errors(vec![FieldError::new(
-            Place::Pointer("/external_reference".to_owned()),
-            "duplicate",
-            crate::kernel::i18n::Bilingual::new("该编号已用于其他订单", "this key is used by another filing"),
-        )]),
+        Some("filings_partner_reference_key" | "filings_account_reference_key") => reference_taken(),
         _ => error.into(),
     }
 }

@@ -325,14 +325,17 @@ class Operation:
         self.results, self.ceilings = [], []
 
 
-def operations(server, applicants, spare):
+def operations(server, applicants, regulars, spare):
     """The operations in the order in which a filing meets them."""
     busy = [n for n in range(1, applicants + 1) if n % 20 < 14]
     some = busy[:: max(1, len(busy) // 400)][:400]
     tokens = {n: server.applicant(n) for n in some}
     reviewer = server.staff("demo-reviewer")
     gets = [("GET", f"/v1/filings/{row_id(FILING, 3 * n)}", tokens[n], "") for n in some]
-    lists = [("GET", "/v1/filings?limit=20", tokens[n], "") for n in some]
+    lists = [("GET", "/v1/filings?limit=20", server.applicant(n), "") for n in range(1, regulars + 1)]
+    shown = len(server.call("GET", lists[0][1], lists[0][2])["items"])
+    if shown != 20:
+        sys.exit(f"the list of a regular customer has {shown} rows")
     queue = "/v1/reviews?limit=20"
     pages = [queue]
     cursor = server.call("GET", queue, reviewer)["next_cursor"]
@@ -408,9 +411,9 @@ def operations(server, applicants, spare):
     ]
 
 
-def measure(server, rounds, seconds, applicants, spare):
+def measure(server, rounds, seconds, applicants, regulars, spare):
     """Each operation and its ceiling in turn, round after round."""
-    table = operations(server, applicants, spare)
+    table = operations(server, applicants, regulars, spare)
     scripts = {operation.name: operation.scripts() for operation in table if operation.scripts}
     for turn in range(rounds):
         for operation in table:
@@ -449,11 +452,11 @@ def show(table, server):
     say(f"\nresident memory of the server: {server.memory():.0f} MiB")
 
 
-def endurance(server, applicants, requests):
+def endurance(server, applicants, regulars, requests):
     """A million requests, half of them of each kind: memory at the start, at the half and at the end."""
     some = range(1, min(applicants, 400) + 1)
     lines = [("GET", f"/v1/filings/{row_id(FILING, 3 * n)}", server.applicant(n), "") for n in some if n % 20 < 14]
-    lines += [("GET", "/v1/filings?limit=20", server.applicant(n), "") for n in some]
+    lines += [("GET", "/v1/filings?limit=20", server.applicant(n), "") for n in range(1, regulars + 1)] * (len(lines) // regulars)
     done, marks = 0, [server.memory()]
     while done < requests:
         done += load(server, lines, 10)["requests"]
@@ -560,7 +563,8 @@ def prepare(binary, work, filings, spare):
     if done.returncode != 0:
         sys.exit(f"filling failed: {done.stdout}{done.stderr}")
     say(f"\n## {filings} filings\n\n{done.stdout.strip()}, loaded in {time.monotonic() - begin:.0f} s")
-    return data_dir
+    made = re.search(r"(\d+) filings of (\d+) applicants, (\d+) of them regular customers", done.stdout)
+    return data_dir, int(made[2]), int(made[3])
 
 
 def main():
@@ -581,18 +585,17 @@ def main():
             sys.exit(f"{tool} is missing; ./dev bench installs it")
     for filings in map(int, chosen.sizes.split(",")):
         spare = 2000 if chosen.smoke else 48000
-        data_dir = prepare(chosen.binary, chosen.work.resolve(), filings, spare)
+        data_dir, applicants, regulars = prepare(chosen.binary, chosen.work.resolve(), filings, spare)
         server = Server(chosen.binary, data_dir)
         try:
-            applicants = filings // 3
             say("")
-            table = measure(server, chosen.rounds, chosen.seconds, applicants, spare)
+            table = measure(server, chosen.rounds, chosen.seconds, applicants, regulars, spare)
             show(table, server)
             if chosen.steady:
                 start_time(server, chosen.binary)
                 steady(server, applicants, spare, data_dir)
             if chosen.endurance:
-                endurance(server, applicants, chosen.endurance)
+                endurance(server, applicants, regulars, chosen.endurance)
             if chosen.smoke:
                 unanswered = [operation.name for operation in table
                               if not any(result["statuses"].get(str(operation.expected)) for result in operation.results)]

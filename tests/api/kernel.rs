@@ -53,3 +53,42 @@ fn a_page_from_another_origin_can_read_that_it_asked_too_often() {
     assert!(known.header("retry-after").is_some());
     assert_eq!(refused("https://elsewhere.example.com").header("access-control-allow-origin"), None);
 }
+
+#[test]
+fn while_the_database_is_busy_requests_wait_up_to_a_limit_and_the_others_are_told_when_to_come_again() {
+    let app = TestApp::spawn_with(&[("DATABASE_POOL_SIZE", "2")]);
+    let applicant = app.applicant();
+    applicant.get("/v1/filings").expect_status(200);
+    let mut holder = app.conn();
+    diesel::connection::SimpleConnection::batch_execute(
+        &mut holder,
+        "BEGIN; LOCK TABLE filings IN ACCESS EXCLUSIVE MODE",
+    )
+    .unwrap();
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let calls: Vec<_> =
+            (0..100).map(|_| scope.spawn(|| applicant.get("/v1/filings?limit=1").status)).collect();
+        let mut looks = 0;
+        while app.app.db.admit().is_ok() {
+            looks += 1;
+            assert!(looks < 400, "the queue did not fill");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+        let refused = applicant.get("/v1/filings").expect_problem(503, "unavailable");
+        assert_eq!(refused.header("retry-after").as_deref(), Some("2"));
+        assert_eq!(refused.header("cache-control").as_deref(), Some("no-store"));
+        // What needs no database goes on.
+        app.anonymous().get("/livez").expect_status(200);
+        app.anonymous().get("/docs").expect_status(200);
+        app.anonymous().get("/openapi.json").expect_status(200);
+        diesel::connection::SimpleConnection::batch_execute(&mut holder, "ROLLBACK").unwrap();
+        drop(holder);
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+    let served = statuses.iter().filter(|status| **status == 200).count();
+    let refused = statuses.iter().filter(|status| **status == 503).count();
+    assert_eq!(served + refused, 100, "{statuses:?}");
+    // Two at work and 32 waiting for each connection, give or take one that came when another had just been let in.
+    assert!(served >= 64 && refused > 0, "{served} served, {refused} refused");
+    applicant.get("/v1/filings").expect_status(200);
+}

@@ -8,7 +8,6 @@ use anyhow::Context;
 use diesel::{Connection, PgConnection};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 use secrecy::{ExposeSecret, SecretString};
-use utoipa_swagger_ui::{Config as SwaggerConfig, SwaggerUi, oauth};
 
 use crate::auth::{SessionCache, TokenKeys};
 use crate::catalogue::CatalogueCache;
@@ -384,9 +383,8 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
             .app_data(limits.clone())
             .app_data(known.clone())
             .app_data(limit.clone())
-            .route("/openapi.json", web::get().to(openapi_json))
+            .configure(openapi::routes)
             .configure(reference::pages)
-            .service(swagger_ui())
             .route(
                 "/",
                 web::get().to(|| async {
@@ -411,23 +409,6 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
     .disable_signals()
     .listen(listener)?;
     Ok(server.run())
-}
-
-async fn openapi_json() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(openapi::COMMITTED)
-}
-
-fn swagger_ui() -> SwaggerUi {
-    let config = SwaggerConfig::new(["/openapi.json"])
-        .try_it_out_enabled(true)
-        .persist_authorization(true)
-        .display_request_duration(true)
-        .display_operation_id(true)
-        .request_snippets_enabled(true)
-        .filter(true);
-    SwaggerUi::new("/swagger-ui/{_:.*}")
-        .config(config)
-        .oauth(oauth::Config::new().client_id("swagger-ui").client_secret(""))
 }
 
 /// Exactly the configured origins; nothing by default.

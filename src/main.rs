@@ -107,7 +107,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     // Needs neither settings nor a database, so that a build machine can run it.
     match command {
         Command::Openapi { against: None } => {
-            print!("{}", openapi::COMMITTED);
+            print!("{}", openapi::committed_text()?);
             return Ok(());
         }
         Command::Openapi { against: Some(file) } => return compare(&file),

@@ -3,6 +3,7 @@
 
 pub mod compatibility;
 mod headers;
+mod pages;
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -58,17 +59,27 @@ const KNOWN_PROPERTIES: [(&str, &str); 13] = [
     ("version", "Rises with every change."),
 ];
 
+pub use pages::routes;
+
 const DESCRIPTION: &str = include_str!("../openapi/description.md");
 
-/// The document as it is committed and served. A test holds it to be [`text`], and renews it.
-pub const COMMITTED: &str = include_str!("../openapi/openapi.json");
+/// The document as it is committed and served, packed by `build.rs`. A test holds it to be [`text`], and renews it.
+const PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/openapi.json.gz"));
+
+/// The committed document.
+///
+/// # Errors
+/// When it is damaged, which the tests rule out.
+pub fn committed_text() -> std::io::Result<String> {
+    String::from_utf8(pages::unpacked(PACKED)?).map_err(std::io::Error::other)
+}
 
 /// The committed document as a tree.
 ///
 /// # Errors
-/// When it is not JSON, which the tests rule out.
-pub fn committed() -> serde_json::Result<Value> {
-    serde_json::from_str(COMMITTED)
+/// When it is damaged or not JSON, which the tests rule out.
+pub fn committed() -> std::io::Result<Value> {
+    Ok(serde_json::from_str(&committed_text()?)?)
 }
 
 /// The document as handlers and tables say it. Only the tests collect it: what utoipa makes for that is several megabytes of

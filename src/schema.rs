@@ -578,6 +578,9 @@ diesel::table! {
         decided_at -> Nullable<Timestamptz>,
         version -> Int4,
         created_at -> Timestamptz,
+        order_no -> Text,
+        subject_name -> Text,
+        website_name -> Nullable<Text>,
     }
 }
 

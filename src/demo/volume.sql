@@ -119,11 +119,12 @@ SELECT pg_temp.volume_id(9, f), pg_temp.volume_id(7, f), 1,
 FROM volume_filings WHERE status NOT IN ('draft', 'expired');
 
 INSERT INTO review_tasks (id, filing_id, stage, state, revision_id, round, province_code, due_at, due_is_provisional, checklist,
-    created_at, decided_at)
+    created_at, decided_at, order_no, subject_name, website_name)
 SELECT pg_temp.volume_id(10, f), pg_temp.volume_id(7, f), 'initial_review',
     CASE status WHEN 'initial_review' THEN 'open' WHEN 'abandoned' THEN 'cancelled' ELSE 'approved' END,
     pg_temp.volume_id(9, f), 1, '110000', at + interval '3 days', false, '[]', at,
-    CASE status WHEN 'initial_review' THEN NULL ELSE at END
+    CASE status WHEN 'initial_review' THEN NULL ELSE at END, 'BL-2026-' || lpad(f::text, 9, '0'), '压测客户' || n || '有限公司',
+    '压测花店之' || CASE WHEN is_live THEN '屋' ELSE '家' END
 FROM volume_filings WHERE status NOT IN ('draft', 'expired');
 
 INSERT INTO filing_events (id, filing_id, account_id, type, visibility, at, actor_role, actor_user_id, status, filing_version, data)

@@ -10,7 +10,7 @@ use super::access;
 use super::around::Sheet;
 use super::diff::changed_fields;
 use super::kinds;
-use super::model::{self, Filing};
+use super::model::{self, Filing, Listed};
 use super::next_actions::{Situation, View, next_actions};
 use super::prompts::{self, Prompt, Standing};
 use super::rejections::{self, Rejection, RejectionItem, RejectionSource, TargetKind};
@@ -206,7 +206,7 @@ pub struct FilingSummary {
 
 impl FilingSummary {
     /// The row in a language at a time.
-    pub fn of(filing: Filing, locale: Locale, now: DateTime<Utc>, calendar: &Calendar) -> Self {
+    pub fn of(filing: Listed, locale: Locale, now: DateTime<Utc>, calendar: &Calendar) -> Self {
         Self {
             working_days_left: filing.due_at.map(|due| calendar.working_days_left(now, due).count),
             status_label: data::status_label("filing", filing.status.as_str(), locale.as_str()).to_owned(),

@@ -9,6 +9,36 @@ use crate::kernel::ids::{
 };
 use crate::schema::{filing_participants, filing_revisions, filings, terms};
 
+/// What lists show of a filing: half of its columns.
+#[derive(Debug, Clone, Queryable, Selectable)]
+#[diesel(table_name = filings)]
+pub struct Listed {
+    /// Primary key.
+    pub id: FilingId,
+    /// 备案订单号, such as `BA-2026-000123`.
+    pub order_no: String,
+    /// The owner's own key.
+    pub external_reference: Option<String>,
+    /// Whose it is.
+    pub account_id: AccountId,
+    /// The website to be changed.
+    pub website_id: WebsiteId,
+    /// Kind, `website_change`.
+    pub kind: String,
+    /// Where it stands.
+    pub status: Status,
+    /// Name of the website.
+    pub website_name: Option<String>,
+    /// When the other side must have acted.
+    pub due_at: Option<DateTime<Utc>>,
+    /// Rises with every change.
+    pub version: i32,
+    /// When it was made.
+    pub created_at: DateTime<Utc>,
+    /// When it was changed last.
+    pub updated_at: DateTime<Utc>,
+}
+
 /// A filing (备案订单).
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
 #[diesel(table_name = filings)]

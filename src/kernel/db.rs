@@ -21,8 +21,9 @@ use crate::error_codes as codes;
 
 /// Longest wait for a connection before the request is refused with 503.
 const MAX_WAIT: Duration = Duration::from_secs(5);
-/// Requests that may wait for a connection, for each connection of the pool.
-const WAITERS_PER_CONNECTION: usize = 32;
+/// Requests that may wait for a connection, for each connection of the pool: a burst of a hundred gets through, and who is let in
+/// when there is ten times too much to do waits for less than a second (docs/performance.md).
+const WAITERS_PER_CONNECTION: usize = 16;
 
 /// A handle to the database; cheap to clone.
 #[derive(Clone)]

@@ -8,7 +8,9 @@ use serde_json::{Value, json};
 use super::rules::{self, Reviewer, Seat};
 use super::{ReviewState, Stage};
 use crate::kernel::ids::{FilingId, PhotoVerificationId, ReviewId, RevisionId, UserId};
-use crate::schema::{review_task_holders, review_tasks};
+use crate::schema::{
+    filing_revisions, filings, review_task_holders, review_tasks, subjects, website_contents,
+};
 
 /// A review task.
 #[derive(Debug, Clone, Queryable, Selectable, Identifiable)]
@@ -273,11 +275,18 @@ pub struct NewTask {
 /// When the database fails.
 pub fn open_task(conn: &mut PgConnection, now: DateTime<Utc>, task: NewTask) -> QueryResult<ReviewId> {
     let id = ReviewId::new();
-    let rounds: i64 = review_tasks::table
+    let rounds = review_tasks::table
         .filter(review_tasks::filing_id.eq(task.filing_id))
         .filter(review_tasks::stage.eq(task.stage))
-        .count()
-        .get_result(conn)?;
+        .select(diesel::dsl::count_star());
+    let (order_no, subject_name, website_name, rounds): (String, String, Option<String>, Option<i64>) =
+        filing_revisions::table
+            .inner_join(filings::table.on(filings::id.eq(filing_revisions::filing_id)))
+            .inner_join(subjects::table.on(subjects::id.eq(filings::subject_id)))
+            .inner_join(website_contents::table.on(website_contents::id.eq(filing_revisions::content_id)))
+            .filter(filing_revisions::id.eq(task.revision_id))
+            .select((filings::order_no, subjects::name, website_contents::name, rounds.single_value()))
+            .first(conn)?;
     diesel::insert_into(review_tasks::table)
         .values((
             review_tasks::id.eq(id),
@@ -286,13 +295,16 @@ pub fn open_task(conn: &mut PgConnection, now: DateTime<Utc>, task: NewTask) -> 
             review_tasks::state.eq(ReviewState::Open),
             review_tasks::revision_id.eq(task.revision_id),
             review_tasks::photo_verification_id.eq(task.photo_verification_id),
-            review_tasks::round.eq(rounds as i32 + 1),
+            review_tasks::round.eq(rounds.unwrap_or_default() as i32 + 1),
             review_tasks::province_code.eq(task.province_code),
             review_tasks::is_escalated.eq(task.is_escalated),
             review_tasks::due_at.eq(task.due_at),
             review_tasks::due_is_provisional.eq(task.due_is_provisional),
             review_tasks::checklist.eq(json!([])),
             review_tasks::created_at.eq(now),
+            review_tasks::order_no.eq(order_no),
+            review_tasks::subject_name.eq(subject_name),
+            review_tasks::website_name.eq(website_name),
         ))
         .execute(conn)?;
     Ok(id)

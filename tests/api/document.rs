@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use beian::auth::permissions::OPERATIONS;
 use serde_json::Value;
 
+use crate::support::TestApp;
+
 fn document() -> Value {
     beian::openapi::document()
 }
@@ -28,7 +30,7 @@ fn the_committed_document_is_the_one_that_the_program_makes() {
         return;
     }
     assert!(
-        beian::openapi::COMMITTED == beian::openapi::text(),
+        beian::openapi::committed_text().unwrap() == beian::openapi::text(),
         "openapi/openapi.json, which the server serves, is not what handlers and tables say; run: \
          UPDATE_DOCS=1 cargo test --test api -- the_committed_document"
     );
@@ -216,4 +218,30 @@ fn walk(node: &Value, place: &str, visit: &mut impl FnMut(&str, &Value)) {
         }
         _ => {}
     }
+}
+
+#[test]
+fn document_and_swagger_ui_are_sent_packed_to_who_takes_them_so() {
+    let app = TestApp::spawn();
+    for (path, inside) in [
+        ("/openapi.json", "\"openapi\""),
+        ("/swagger-ui/", "<div id=\"swagger-ui\">"),
+        ("/swagger-ui/swagger-ui.css", ".swagger-ui"),
+        ("/swagger-ui/swagger-initializer.js", "/openapi.json"),
+    ] {
+        let plain = app.anonymous().with("Accept-Encoding", "identity").get(path).expect_status(200);
+        assert_eq!(plain.header("content-encoding"), None, "{path}");
+        let text = String::from_utf8(plain.body.clone()).unwrap();
+        assert!(text.contains(inside), "{path}");
+        let packed = app.anonymous().with("Accept-Encoding", "gzip, br").get(path).expect_status(200);
+        assert_eq!(packed.header("content-encoding").as_deref(), Some("gzip"), "{path}");
+        let mut unpacked = String::new();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&*packed.body), &mut unpacked)
+            .unwrap();
+        assert!(unpacked == text, "{path}");
+        assert_eq!(packed.header("content-type"), plain.header("content-type"), "{path}");
+    }
+    let document = app.anonymous().get("/openapi.json").expect_status(200).json();
+    assert!(document == beian::openapi::document());
+    app.anonymous().get("/swagger-ui/nothing").expect_problem(404, "not_found");
 }

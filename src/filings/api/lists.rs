@@ -13,7 +13,7 @@ use crate::catalogue::model::escape_like;
 use crate::error::ApiResult;
 use crate::filings::access;
 use crate::filings::body::{EventRow, FilingEvent, FilingSummary};
-use crate::filings::model::Filing;
+use crate::filings::model::Listed;
 use crate::filings::workflow::Status;
 use crate::kernel::ids::{AccountId, FilingId, WebsiteId};
 use crate::kernel::json::{CommaList, Path, Query};
@@ -146,8 +146,8 @@ fn select(
     from: Option<Position>,
     is_ascending: bool,
     now: DateTime<Utc>,
-) -> QueryResult<Vec<Filing>> {
-    let mut query = filings::table.select(Filing::as_select()).into_boxed();
+) -> QueryResult<Vec<Listed>> {
+    let mut query = filings::table.select(Listed::as_select()).into_boxed();
     // Who sees which rows; as access::visible.
     if let Some(account) = caller.account_id {
         query = query.filter(filings::account_id.eq(account));

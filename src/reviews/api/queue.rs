@@ -19,7 +19,7 @@ use crate::kernel::reply::Reply;
 use crate::reviews::body::{self, ReviewCheck, ReviewDraft, StaffMember};
 use crate::reviews::model::{self, Task};
 use crate::reviews::{ReviewState, Stage};
-use crate::schema::{filing_revisions, filings, review_tasks, subjects, website_contents};
+use crate::schema::review_tasks;
 
 crate::text_enum! {
     /// Order of the review queue.
@@ -235,11 +235,12 @@ fn select(
     now: DateTime<Utc>,
 ) -> QueryResult<Vec<Row>> {
     let mut query = review_tasks::table
-        .inner_join(filings::table.on(filings::id.eq(review_tasks::filing_id)))
-        .inner_join(subjects::table.on(subjects::id.eq(filings::subject_id)))
-        .inner_join(filing_revisions::table.on(filing_revisions::id.eq(review_tasks::revision_id)))
-        .inner_join(website_contents::table.on(website_contents::id.eq(filing_revisions::content_id)))
-        .select((Task::as_select(), filings::order_no, subjects::name, website_contents::name))
+        .select((
+            Task::as_select(),
+            review_tasks::order_no,
+            review_tasks::subject_name,
+            review_tasks::website_name,
+        ))
         .into_boxed();
     query = match &filter.state {
         // One state by equality: only then does review_tasks_state_idx give the order too.
@@ -272,7 +273,9 @@ fn select(
     if let Some(q) = &filter.q {
         let prefix = format!("{}%", escape_like(q));
         query = query.filter(
-            filings::order_no.like(prefix.clone()).or(website_contents::name.like(prefix).assume_not_null()),
+            review_tasks::order_no
+                .like(prefix.clone())
+                .or(review_tasks::website_name.like(prefix).assume_not_null()),
         );
     }
     query = match (from, is_descending) {

@@ -2,6 +2,7 @@
 
 use actix_web::{get, web};
 use chrono::{DateTime, Utc};
+use diesel::dsl::{count, min};
 use diesel::prelude::*;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -11,7 +12,6 @@ use crate::app::App;
 use crate::auth::{Allowed, op};
 use crate::catalogue::data;
 use crate::error::ApiResult;
-use crate::kernel::ids::UserId;
 use crate::kernel::reply::Reply;
 use crate::reviews::{ReviewState, Stage};
 use crate::schema::review_tasks;
@@ -50,8 +50,8 @@ pub struct ReviewCount {
     pub oldest_due_at: Option<DateTime<Utc>>,
 }
 
-/// Stage, state, due time, whether it is escalated, holder.
-type Waiting = (Stage, ReviewState, DateTime<Utc>, bool, Option<UserId>);
+/// Stage, state; how many there are, how many are overdue, escalated, held by the caller; the earliest due time.
+type Waiting = (Stage, ReviewState, i64, i64, i64, i64, Option<DateTime<Utc>>);
 
 /// Count what waits for review
 ///
@@ -67,42 +67,43 @@ pub async fn get_review_summary(
     let caller = caller.caller.clone();
     app.db
         .run(move |conn| {
+            // Counted where they lie: thousands may wait.
             let rows: Vec<Waiting> = review_tasks::table
                 .filter(review_tasks::state.eq_any(LIVE))
+                .group_by((review_tasks::stage, review_tasks::state))
                 .select((
                     review_tasks::stage,
                     review_tasks::state,
-                    review_tasks::due_at,
-                    review_tasks::is_escalated,
-                    review_tasks::claimed_by,
+                    count(review_tasks::id),
+                    count(review_tasks::id).aggregate_filter(review_tasks::due_at.lt(now)),
+                    count(review_tasks::id).aggregate_filter(review_tasks::is_escalated),
+                    count(review_tasks::id)
+                        .aggregate_filter(review_tasks::claimed_by.eq(caller.user_id).assume_not_null()),
+                    min(review_tasks::due_at),
                 ))
                 .load(conn)?;
             let label = |machine, code| data::status_label(machine, code, caller.locale.as_str()).to_owned();
             let mut counts = Vec::new();
             for stage in Stage::ALL {
                 for state in LIVE {
-                    let due: Vec<_> = rows
-                        .iter()
-                        .filter(|row| (row.0, row.1) == (*stage, state))
-                        .map(|row| row.2)
-                        .collect();
+                    let row = rows.iter().find(|row| (row.0, row.1) == (*stage, state));
                     counts.push(ReviewCount {
                         stage: *stage,
                         stage_label: label("review_stage", stage.as_str()),
                         state,
                         state_label: label("review", state.as_str()),
-                        count: due.len() as i64,
-                        overdue: due.iter().filter(|at| **at < now).count() as i64,
-                        oldest_due_at: due.into_iter().min(),
+                        count: row.map_or(0, |row| row.2),
+                        overdue: row.map_or(0, |row| row.3),
+                        oldest_due_at: row.and_then(|row| row.6),
                     });
                 }
             }
             Reply::ok(&ReviewQueueSummary {
                 counts,
-                overdue: rows.iter().filter(|row| row.2 < now).count() as i64,
-                escalated: rows.iter().filter(|row| row.3).count() as i64,
-                mine: rows.iter().filter(|row| row.4 == Some(caller.user_id)).count() as i64,
-                oldest_due_at: rows.iter().map(|row| row.2).min(),
+                overdue: rows.iter().map(|row| row.3).sum(),
+                escalated: rows.iter().map(|row| row.4).sum(),
+                mine: rows.iter().map(|row| row.5).sum(),
+                oldest_due_at: rows.iter().filter_map(|row| row.6).min(),
             })
         })
         .await

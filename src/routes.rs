@@ -1,6 +1,6 @@
 //! Every address of the API: one line per feature.
 
-use actix_web::dev::{HttpServiceFactory, ResourceDef};
+use actix_web::dev::HttpServiceFactory;
 use actix_web::{HttpRequest, web};
 use serde_json::{Value, json};
 use utoipa_actix_web::{OpenApiFactory, service_config::ServiceConfig as Collector};
@@ -107,7 +107,7 @@ pub fn tags() -> Value {
 }
 
 /// Tells an unknown address (404) from a known one asked with a wrong method (405 with `Allow`).
-pub struct KnownPaths(Vec<(ResourceDef, String)>);
+pub struct KnownPaths(Vec<(String, String)>);
 
 impl KnownPaths {
     /// Reads the finished document.
@@ -115,27 +115,43 @@ impl KnownPaths {
         let mut paths: Vec<(&String, &Value)> = document["paths"].as_object().into_iter().flatten().collect();
         // As the router does: an address without parameters before those that its last part would fit as an id.
         paths.sort_by_key(|(path, _)| path.matches('{').count());
-        Self(
-            paths
-                .into_iter()
-                .map(|(path, item)| {
-                    let methods: Vec<String> = item
-                        .as_object()
-                        .into_iter()
-                        .flatten()
-                        .map(|(method, _)| method.to_uppercase())
-                        .collect();
-                    (ResourceDef::new(path.as_str()), methods.join(", "))
-                })
-                .collect(),
-        )
+        let allowed = |item: &Value| {
+            let methods = item.as_object().into_iter().flatten();
+            methods.map(|(method, _)| method.to_uppercase()).collect::<Vec<_>>().join(", ")
+        };
+        Self(paths.into_iter().map(|(path, item)| (path.clone(), allowed(item))).collect())
     }
 
     /// The problem for a request that no route took.
     pub fn refuse(&self, req: &HttpRequest) -> ApiError {
-        match self.0.iter().find(|(path, _)| path.is_match(req.path())) {
+        match self.0.iter().find(|(known, _)| fits(known, req.path())) {
             Some((_, methods)) => ApiError::new(&codes::METHOD_NOT_ALLOWED).allow(methods.clone()),
             None => ApiError::new(&codes::ROUTE_NOT_FOUND),
+        }
+    }
+}
+
+/// Whether an address is one of a path with parameters, such as `/v1/filings/{id}`. (A hundred more regular expressions as the router
+/// has them would take a megabyte, and are asked for wrong addresses only.)
+fn fits(known: &str, path: &str) -> bool {
+    let mut parts = path.split('/');
+    let is_same = known.split('/').all(|part| {
+        parts.next().is_some_and(|given| part == given || part.starts_with('{') && !given.is_empty())
+    });
+    is_same && parts.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fits;
+
+    #[test]
+    fn an_address_fits_its_path_part_by_part() {
+        assert!(fits("/v1/filings/{id}/submit", "/v1/filings/1/submit"));
+        assert!(fits("/version", "/version"));
+        for other in ["/v1/filings//submit", "/v1/filings/1", "/v1/filings/1/submit/", "/v1/filings/1/x", "/"]
+        {
+            assert!(!fits("/v1/filings/{id}/submit", other), "{other}");
         }
     }
 }

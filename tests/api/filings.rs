@@ -201,6 +201,12 @@ fn a_step_expires_after_45_days_with_three_reminders_and_can_be_reopened() {
         .map(|event| event["type"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(types.iter().filter(|event| *event == "step.reminder").count(), 3, "{types:?}");
+    // Another one was begun meanwhile: the refusal names it.
+    let body = json!({ "kind": "website_change", "website_id": "0193a000-0000-7000-8000-000000014001" });
+    let other = applicant.post("/v1/filings", body).expect_status(201).text("/id");
+    let refused = applicant.act(&format!("{path}/reopen")).expect_problem(409, "live_filing_exists");
+    assert_eq!(refused.at("/existing_id"), other.as_str());
+    applicant.act(&format!("/v1/filings/{other}/abandon")).expect_status(200);
     let again = applicant.act(&format!("{path}/reopen")).expect_status(200);
     assert_eq!(again.at("/status"), "draft");
     assert_eq!(again.at("/website/name"), "云上花店之家", "own changes are reapplied");

@@ -377,7 +377,7 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
     let data = web::Data::new(app);
     let server = HttpServer::new(move || {
         ActixApp::new()
-            .configure(|cfg| routes::all(cfg))
+            .configure(routes::all)
             .app_data(data.clone())
             .app_data(schemas.clone())
             .app_data(limits.clone())

@@ -337,13 +337,7 @@ def operations(server, applicants, regulars, spare):
     if shown != 20:
         sys.exit(f"the list of a regular customer has {shown} rows")
     queue = "/v1/reviews?limit=20"
-    pages = [queue]
-    cursor = server.call("GET", queue, reviewer)["next_cursor"]
-    for _ in range(99):
-        if cursor is None:
-            break
-        pages.append(f"{queue}&cursor={cursor}")
-        cursor = server.call("GET", pages[-1], reviewer)["next_cursor"]
+    pages = walk(server, queue, reviewer, 100)
     deep = f"the queue's page {len(pages)}"
 
     def read(lines):
@@ -450,6 +444,54 @@ def show(table, server):
             f"| {middle('p50_us') / 1000:.2f} ms | {middle('p99_us') / 1000:.2f} ms | {middle('server_us'):.0f} µs "
             f"| {middle('database_us'):.0f} µs | {ratio} |")
     say(f"\nresident memory of the server: {server.memory():.0f} MiB")
+
+
+def walk(server, address, token, count):
+    """Addresses of up to so many pages of a list."""
+    pages = [address]
+    while len(pages) < count:
+        cursor = server.call("GET", pages[-1], token)["next_cursor"]
+        if cursor is None:
+            break
+        pages.append(f"{address}&cursor={cursor}")
+    return pages
+
+
+def growth(binary, work, sizes, rounds, seconds):
+    """The same reads of a small and a large database in turn: a machine that gets slower meanwhile counts for both."""
+    made = {size: prepare(binary, work, size, 100) for size in sizes}
+    servers = {size: Server(binary, data_dir) for size, (data_dir, _, _) in made.items()}
+    try:
+        reads = {}
+        for size, server in servers.items():
+            _, applicants, regulars = made[size]
+            reviewer, admin = server.staff("demo-reviewer"), server.staff("demo-admin")
+            busy = [n for n in range(1, applicants + 1) if n % 20 < 14]
+            some = busy[:: max(1, len(busy) // 400)][:400]
+            queue = walk(server, "/v1/reviews?limit=20", reviewer, 100)
+            everything = walk(server, "/v1/filings?limit=20", admin, 400)
+            reads[size] = {
+                "get a filing": [("GET", f"/v1/filings/{row_id(FILING, 3 * n)}", server.applicant(n), "") for n in some],
+                "list 20 of an applicant": [("GET", "/v1/filings?limit=20", server.applicant(n), "") for n in range(1, regulars + 1)],
+                "the queue's first page": [("GET", queue[0], reviewer, "")],
+                "the queue's last page of a hundred": [("GET", queue[-1], reviewer, "")],
+                "all filings, first page": [("GET", everything[0], admin, "")],
+                "all filings, last page of 400": [("GET", everything[-1], admin, "")],
+            }
+        small, large = sizes
+        say(f"\n| p50 | {small} filings | {large} filings | ratio |\n|---|---|---|---|")
+        for name in reads[small]:
+            times = {size: [] for size in sizes}
+            for _ in range(rounds):
+                for size in sizes:
+                    times[size].append(load(servers[size], reads[size][name], seconds)["p50_us"] / 1000)
+            middle = {size: statistics.median(times[size]) for size in sizes}
+            say(f"| {name} | {middle[small]:.2f} ms | {middle[large]:.2f} ms | {middle[large] / middle[small]:.2f} |")
+    finally:
+        for server in servers.values():
+            server.stop()
+    for data_dir, _, _ in made.values():
+        remove(data_dir)
 
 
 def endurance(server, applicants, regulars, requests):
@@ -575,6 +617,7 @@ def main():
     options.add_argument("--rounds", type=int, default=3)
     options.add_argument("--seconds", type=int, default=4)
     options.add_argument("--endurance", type=int, default=0, metavar="REQUESTS", help="also watch the memory over so many requests")
+    options.add_argument("--growth", metavar="SMALL,LARGE", help="only compare the reads of two sizes, in turn")
     options.add_argument("--steady", action="store_true", help="also fixed rates, overload and the time of a start")
     options.add_argument("--smoke", action="store_true")
     chosen = options.parse_args()
@@ -583,6 +626,10 @@ def main():
     for tool in ("wrk", "pgbench", "psql") + (("oha",) if chosen.steady else ()):
         if not shutil.which(tool):
             sys.exit(f"{tool} is missing; ./dev bench installs it")
+    if chosen.growth:
+        sizes = tuple(map(int, chosen.growth.split(",")))
+        growth(chosen.binary, chosen.work.resolve(), sizes, chosen.rounds, chosen.seconds)
+        return
     for filings in map(int, chosen.sizes.split(",")):
         spare = 2000 if chosen.smoke else 48000
         data_dir, applicants, regulars = prepare(chosen.binary, chosen.work.resolve(), filings, spare)

@@ -9,6 +9,7 @@ use super::kinds::FilingKind;
 use super::model::{self, Filing};
 use super::rejections::{self, RejectionItem, TargetKind};
 use super::requirements::{Requirement, RequirementInput};
+use super::rules::codes::Source;
 use super::rules::{CheckInput, Finding, Severity};
 use super::{kinds, rules};
 use crate::attachments::{self, AttachmentRow, AttachmentState};
@@ -26,7 +27,7 @@ use crate::websites::subject::Subject;
 use crate::{catalogue, websites};
 
 /// Source of the findings that are about the procedure and not about a value.
-const PROCEDURE: &str = "备案流程";
+const PROCEDURE: Source = Source::new("备案流程", "Course of a filing");
 
 /// A requirement and the uploads that meet it.
 pub struct Material {

@@ -10,7 +10,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     error::InternalError,
     http::{
-        StatusCode,
+        Method, StatusCode,
         header::{self, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -70,7 +70,7 @@ pub async fn wrap(
         return finished(ApiError::new(&codes::TOO_MANY_REQUESTS).retry_after(seconds));
     }
     // Without a line in the log, which would cost more than the refusal; they are counted as all others.
-    if is_work(req.path())
+    if is_work(&method, req.path())
         && let Err(busy) = app.db.admit()
     {
         return finished(busy);
@@ -120,9 +120,10 @@ pub async fn wrap(
     Ok(res)
 }
 
-/// Whether a request is for the API, which hardly does anything without the database; pages and the document need none.
-fn is_work(path: &str) -> bool {
-    path.starts_with("/v1/") || path.starts_with("/oauth/")
+/// Whether a request is for the API, which hardly does anything without the database; pages, the document and a browser's question
+/// whether it may ask need none.
+fn is_work(method: &Method, path: &str) -> bool {
+    *method != Method::OPTIONS && (path.starts_with("/v1/") || path.starts_with("/oauth/"))
 }
 
 fn as_problem(error: &Error) -> ApiError {
@@ -176,7 +177,7 @@ fn no_dialog(headers: &mut header::HeaderMap) {
     }
 }
 
-fn count(method: &actix_web::http::Method, status: StatusCode, started: Instant) {
+fn count(method: &Method, status: StatusCode, started: Instant) {
     let labels = [("method", method.as_str().to_owned()), ("status", status.as_u16().to_string())];
     metrics::counter!("beian_http_requests_total", &labels).increment(1);
     metrics::histogram!("beian_http_request_seconds", "method" => method.as_str().to_owned())

@@ -17,6 +17,7 @@ pub use words::PhotoWord;
 use crate::app::App;
 use crate::config::Mode;
 use crate::error::ApiResult;
+use crate::filings::rules::codes::Source;
 use crate::filings::rules::{Finding, Severity};
 use crate::kernel::i18n::Bilingual;
 use crate::kernel::ids::FilingId;
@@ -43,7 +44,7 @@ pub fn findings(remark: Option<&str>) -> Vec<Finding> {
                 "请对照 /docs/partners 中的控制词表；控制词之间用空格或逗号分隔",
                 "compare it with the words in /docs/partners; blanks or commas stand between words",
             ),
-            source: "沙箱",
+            source: Source::new("沙箱", "Sandbox"),
         })
         .collect()
 }

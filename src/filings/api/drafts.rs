@@ -132,7 +132,7 @@ impl FindingBody {
             severity: finding.severity,
             message: finding.message.pick(locale).to_owned(),
             suggestion: finding.suggestion.pick(locale).to_owned(),
-            source: finding.source.to_owned(),
+            source: locale.pick(finding.source.zh, finding.source.en).to_owned(),
         }
     }
 }

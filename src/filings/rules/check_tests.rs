@@ -240,7 +240,7 @@ fn messages_are_in_both_languages_and_repeat_no_personal_data() {
             assert!(!text.en.contains("456789") && !text.zh.contains("456789"), "{found:?}");
             assert!(!text.en.contains("secret") && !text.zh.contains("secret"), "{found:?}");
         }
-        assert!(!found.source.is_empty());
+        assert!(!found.source.zh.is_empty() && !found.source.en.is_empty());
         assert!(codes::find(found.code).is_some());
     }
 }

@@ -10,18 +10,50 @@ pub struct RuleCode {
     /// Title in English.
     pub title_en: &'static str,
     /// Where the rule comes from.
-    pub source: &'static str,
+    pub source: Source,
 }
 
-const GB_11643: &str = "GB 11643-1999 公民身份号码";
-const GB_32100: &str = "GB 32100-2015 法人和其他组织统一社会信用代码编码规则";
-const GB_2260: &str = "GB/T 2260 中华人民共和国行政区划代码";
-const MIIT: &str = "《非经营性互联网信息服务备案管理办法》（信息产业部令第33号）";
-const PRE_APPROVAL: &str = "《互联网信息服务管理办法》（国务院令第292号）第五条";
-const DOMAINS: &str = "《互联网域名管理办法》（工业和信息化部令第43号）";
-const GUIDE: &str = "接入服务商备案指南";
-const NUMBERING: &str = "电信网编号计划（2017年版）";
-const IDNA: &str = "RFC 5890–5895 (IDNA), Public Suffix List";
+/// Name of a law, a standard or a guide.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// As it is published.
+    pub zh: &'static str,
+    /// In English, with the number by which it is found.
+    pub en: &'static str,
+}
+
+impl Source {
+    /// A source with its name in both languages.
+    pub const fn new(zh: &'static str, en: &'static str) -> Self {
+        Self { zh, en }
+    }
+}
+
+const GB_11643: Source =
+    Source::new("GB 11643-1999 公民身份号码", "GB 11643-1999, citizen identification number");
+const GB_32100: Source = Source::new(
+    "GB 32100-2015 法人和其他组织统一社会信用代码编码规则",
+    "GB 32100-2015, unified social credit identifier",
+);
+const GB_2260: Source =
+    Source::new("GB/T 2260 中华人民共和国行政区划代码", "GB/T 2260, codes of administrative divisions");
+const MIIT: Source = Source::new(
+    "《非经营性互联网信息服务备案管理办法》（信息产业部令第33号）",
+    "Measures for filing non-commercial Internet information services (MII order 33)",
+);
+const PRE_APPROVAL: Source = Source::new(
+    "《互联网信息服务管理办法》（国务院令第292号）第五条",
+    "Measures on Internet information services (State Council order 292), article 5",
+);
+const DOMAINS: Source = Source::new(
+    "《互联网域名管理办法》（工业和信息化部令第43号）",
+    "Measures on Internet domain names (MIIT order 43)",
+);
+const GUIDE: Source = Source::new("接入服务商备案指南", "Filing guide of the access provider");
+const NUMBERING: Source =
+    Source::new("电信网编号计划（2017年版）", "Numbering plan of the telecommunications network (2017)");
+const IDNA: Source =
+    Source::new("RFC 5890–5895 (IDNA), Public Suffix List", "RFC 5890–5895 (IDNA), Public Suffix List");
 
 macro_rules! rule_codes {
     ($($name:ident = $code:literal, $zh:literal, $en:literal, $source:expr;)+) => {

@@ -78,7 +78,7 @@ pub struct Finding {
     /// What to do.
     pub suggestion: Bilingual,
     /// Where the rule comes from.
-    pub source: &'static str,
+    pub source: codes::Source,
 }
 
 /// True when nothing stops a submission.

@@ -137,7 +137,7 @@ pub fn list(
     }
     if let Some(Position { at, id }) = after {
         query = query.filter(
-            accounts::created_at.lt(at).or(accounts::created_at.eq(at).and(accounts::id.lt(AccountId(id)))),
+            accounts::created_at.le(at).and(accounts::created_at.lt(at).or(accounts::id.lt(AccountId(id)))),
         );
     }
     query.order((accounts::created_at.desc(), accounts::id.desc())).limit(limit.rows_to_read()).load(conn)

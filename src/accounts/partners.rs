@@ -170,7 +170,8 @@ pub async fn list_partners(
             let mut query = partners::table.select(PartnerRow::as_select()).into_boxed();
             if let Some(Position { at, id }) = after {
                 let next = partners::created_at.eq(at).and(partners::id.lt(PartnerId(id)));
-                query = query.filter(partners::created_at.lt(at).or(next));
+                query =
+                    query.filter(partners::created_at.le(at)).filter(partners::created_at.lt(at).or(next));
             }
             let order = (partners::created_at.desc(), partners::id.desc());
             Ok(query.order(order).limit(limit.rows_to_read()).load(conn)?)

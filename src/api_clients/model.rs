@@ -271,7 +271,7 @@ pub fn list(
     }
     if let Some(Position { at, id }) = after {
         let next = api_clients::created_at.eq(at).and(api_clients::id.lt(ApiClientId(id)));
-        query = query.filter(api_clients::created_at.lt(at).or(next));
+        query = query.filter(api_clients::created_at.le(at)).filter(api_clients::created_at.lt(at).or(next));
     }
     query
         .order((api_clients::created_at.desc(), api_clients::id.desc()))
@@ -344,7 +344,9 @@ pub fn secrets(
     if let Some(Position { at, id }) = after {
         let next =
             api_client_secrets::created_at.eq(at).and(api_client_secrets::id.lt(ApiClientSecretId(id)));
-        query = query.filter(api_client_secrets::created_at.lt(at).or(next));
+        query = query
+            .filter(api_client_secrets::created_at.le(at))
+            .filter(api_client_secrets::created_at.lt(at).or(next));
     }
     query
         .order((api_client_secrets::created_at.desc(), api_client_secrets::id.desc()))

@@ -157,8 +157,8 @@ pub(super) fn page(
     if let Some(after) = after {
         query = query.filter(
             attachments::created_at
-                .gt(after.at)
-                .or(attachments::created_at.eq(after.at).and(attachments::id.gt(AttachmentId(after.id)))),
+                .ge(after.at)
+                .and(attachments::created_at.gt(after.at).or(attachments::id.gt(AttachmentId(after.id)))),
         );
     }
     query.load(conn)

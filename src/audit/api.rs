@@ -197,7 +197,7 @@ pub async fn list_audit_events(
             }
             if let Some(Position { at, id }) = after {
                 let next = audit_events::at.eq(at).and(audit_events::id.lt(AuditEventId(id)));
-                query = query.filter(audit_events::at.lt(at).or(next));
+                query = query.filter(audit_events::at.le(at)).filter(audit_events::at.lt(at).or(next));
             }
             let order = (audit_events::at.desc(), audit_events::id.desc());
             Ok(query.order(order).limit(limit.rows_to_read()).load(conn)?)

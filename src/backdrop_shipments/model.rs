@@ -193,7 +193,7 @@ pub fn list(
     }
     if let Some(Position { at, id }) = after {
         let later = shipments::requested_at.eq(at).and(shipments::id.gt(ShipmentId(id)));
-        query = query.filter(shipments::requested_at.gt(at).or(later));
+        query = query.filter(shipments::requested_at.ge(at)).filter(shipments::requested_at.gt(at).or(later));
     }
     query.load(conn)
 }

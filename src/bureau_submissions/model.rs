@@ -356,7 +356,7 @@ pub fn list(
     }
     if let Some(Position { at, id }) = after {
         let later = submissions::queued_at.eq(at).and(submissions::id.gt(SubmissionId(id)));
-        query = query.filter(submissions::queued_at.gt(at).or(later));
+        query = query.filter(submissions::queued_at.ge(at)).filter(submissions::queued_at.gt(at).or(later));
     }
     query.load(conn)
 }

@@ -140,7 +140,9 @@ pub async fn list_bureau_results(
             };
             if let Some(Position { at, id }) = after {
                 let later = unmatched::received_at.eq(at).and(unmatched::id.gt(BureauResultId(id)));
-                query = query.filter(unmatched::received_at.gt(at).or(later));
+                query = query
+                    .filter(unmatched::received_at.ge(at))
+                    .filter(unmatched::received_at.gt(at).or(later));
             }
             Ok(query.load::<UnmatchedResult>(conn)?)
         })

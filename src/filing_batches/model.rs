@@ -179,7 +179,7 @@ pub fn list(
     }
     if let Some(Position { at, id }) = after {
         let later = batches::created_at.eq(at).and(batches::id.lt(FilingBatchId(id)));
-        query = query.filter(batches::created_at.lt(at).or(later));
+        query = query.filter(batches::created_at.le(at)).filter(batches::created_at.lt(at).or(later));
     }
     query
         .order((batches::created_at.desc(), batches::id.desc()))

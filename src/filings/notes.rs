@@ -116,8 +116,8 @@ pub async fn list_filing_notes(
             if let Some(from) = page::decode(cursor.as_deref(), &binding)? {
                 query = query.filter(
                     filing_notes::created_at
-                        .lt(from.at)
-                        .or(filing_notes::created_at.eq(from.at).and(filing_notes::id.lt(NoteId(from.id)))),
+                        .le(from.at)
+                        .and(filing_notes::created_at.lt(from.at).or(filing_notes::id.lt(NoteId(from.id)))),
                 );
             }
             let rows: Vec<Row> = query

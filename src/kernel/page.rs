@@ -42,6 +42,9 @@ impl Limit {
 }
 
 /// A place in a list sorted by a time and an id.
+///
+/// Statements compare it as `time <= at AND (time < at OR id < id)`: only the first part is a bound for an index. With
+/// `time < at OR (time = at AND id < id)` PostgreSQL would read all rows before the page, and later pages would be slower.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// Sort time of the last row shown.

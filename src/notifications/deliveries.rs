@@ -122,7 +122,7 @@ pub async fn list_message_deliveries(
             }
             if let Some(Position { at, id }) = after {
                 let next = table::created_at.eq(at).and(table::id.lt(NotificationId(id)));
-                query = query.filter(table::created_at.lt(at).or(next));
+                query = query.filter(table::created_at.le(at)).filter(table::created_at.lt(at).or(next));
             }
             Ok(query.load(conn)?)
         })

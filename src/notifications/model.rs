@@ -310,8 +310,8 @@ pub(super) fn inbox(
     if let Some(Position { at, id }) = after {
         query = query.filter(
             notifications::created_at
-                .lt(at)
-                .or(notifications::created_at.eq(at).and(notifications::id.lt(NotificationId(id)))),
+                .le(at)
+                .and(notifications::created_at.lt(at).or(notifications::id.lt(NotificationId(id)))),
         );
     }
     query.load(conn)

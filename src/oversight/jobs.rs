@@ -143,7 +143,7 @@ pub async fn list_jobs(
             }
             if let Some(Position { at, id }) = after {
                 query = query
-                    .filter(jobs::created_at.lt(at).or(jobs::created_at.eq(at).and(jobs::id.lt(JobId(id)))));
+                    .filter(jobs::created_at.le(at).and(jobs::created_at.lt(at).or(jobs::id.lt(JobId(id)))));
             }
             let order = (jobs::created_at.desc(), jobs::id.desc());
             Ok(query.order(order).limit(limit.rows_to_read()).load(conn)?)

@@ -96,7 +96,9 @@ pub async fn list_sms_messages(
             let mut query = sms_messages::table.select(SmsRow::as_select()).into_boxed();
             if let Some(Position { at, id }) = after {
                 let next = sms_messages::created_at.eq(at).and(sms_messages::id.lt(id));
-                query = query.filter(sms_messages::created_at.lt(at).or(next));
+                query = query
+                    .filter(sms_messages::created_at.le(at))
+                    .filter(sms_messages::created_at.lt(at).or(next));
             }
             let order = (sms_messages::created_at.desc(), sms_messages::id.desc());
             Ok(query.order(order).limit(limit.rows_to_read()).load(conn)?)

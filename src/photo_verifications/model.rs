@@ -195,8 +195,8 @@ pub(super) fn page(
     if let Some(after) = after {
         query = query.filter(
             photos::created_at
-                .lt(after.at)
-                .or(photos::created_at.eq(after.at).and(photos::id.lt(PhotoVerificationId(after.id)))),
+                .le(after.at)
+                .and(photos::created_at.lt(after.at).or(photos::id.lt(PhotoVerificationId(after.id)))),
         );
     }
     query.load(conn)

@@ -282,7 +282,7 @@ pub fn list(
     }
     if let Some(Position { at, id }) = after {
         query =
-            query.filter(users::created_at.lt(at).or(users::created_at.eq(at).and(users::id.lt(UserId(id)))));
+            query.filter(users::created_at.le(at).and(users::created_at.lt(at).or(users::id.lt(UserId(id)))));
     }
     query.order((users::created_at.desc(), users::id.desc())).limit(limit.rows_to_read()).load(conn)
 }

@@ -141,7 +141,7 @@ pub async fn list_undeliverable_contacts(
                 query = query.filter(users::account_id.eq(account));
             }
             if let Some(Position { at, id }) = after {
-                query = query.filter(table::found_at.lt(at).or(table::found_at.eq(at).and(table::id.lt(id))));
+                query = query.filter(table::found_at.le(at).and(table::found_at.lt(at).or(table::id.lt(id))));
             }
             Ok(query.load(conn)?)
         })

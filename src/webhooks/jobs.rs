@@ -103,9 +103,8 @@ async fn recover(app: App, what: Recovery) -> anyhow::Result<()> {
                 let events: Vec<(EventId, DateTime<Utc>)> = partner_events::table
                     .filter(partner_events::partner_id.eq(endpoint.partner_id))
                     .filter(partner_events::published_at.le(until))
-                    .filter(partner_events::published_at.gt(after.0).or(
-                        partner_events::published_at.eq(after.0).and(partner_events::event_id.gt(after.1)),
-                    ))
+                    .filter(partner_events::published_at.ge(after.0))
+                    .filter(partner_events::published_at.gt(after.0).or(partner_events::event_id.gt(after.1)))
                     .order((partner_events::published_at, partner_events::event_id))
                     .limit(AT_ONCE)
                     .select((partner_events::event_id, partner_events::published_at))

@@ -157,7 +157,9 @@ pub fn list(
     }
     if let Some(Position { at, id }) = after {
         let next = webhook_endpoints::created_at.eq(at).and(webhook_endpoints::id.lt(WebhookEndpointId(id)));
-        query = query.filter(webhook_endpoints::created_at.lt(at).or(next));
+        query = query
+            .filter(webhook_endpoints::created_at.le(at))
+            .filter(webhook_endpoints::created_at.lt(at).or(next));
     }
     query
         .order((webhook_endpoints::created_at.desc(), webhook_endpoints::id.desc()))
@@ -319,7 +321,9 @@ pub fn deliveries(
     if let Some(Position { at, id }) = after {
         let next =
             webhook_deliveries::created_at.eq(at).and(webhook_deliveries::id.lt(WebhookDeliveryId(id)));
-        query = query.filter(webhook_deliveries::created_at.lt(at).or(next));
+        query = query
+            .filter(webhook_deliveries::created_at.le(at))
+            .filter(webhook_deliveries::created_at.lt(at).or(next));
     }
     query
         .order((webhook_deliveries::created_at.desc(), webhook_deliveries::id.desc()))

@@ -193,7 +193,7 @@ pub async fn list_subjects(
             }
             if let Some(Position { at, id }) = after {
                 list = list.filter(
-                    subjects::created_at.lt(at).or(subjects::created_at.eq(at).and(subjects::id.lt(id))),
+                    subjects::created_at.le(at).and(subjects::created_at.lt(at).or(subjects::id.lt(id))),
                 );
             }
             let rows: Vec<Subject> = list.load(conn)?;
@@ -282,8 +282,8 @@ pub async fn list_websites(
             if let Some(Position { at, id }) = after {
                 list = list.filter(
                     websites::created_at
-                        .lt(at)
-                        .or(websites::created_at.eq(at).and(websites::id.lt(WebsiteId(id)))),
+                        .le(at)
+                        .and(websites::created_at.lt(at).or(websites::id.lt(WebsiteId(id)))),
                 );
             }
             let rows: Vec<(WebsiteRow, WebsiteContent)> = list.load(conn)?;

@@ -217,13 +217,13 @@ fn select(
     query = match (from, is_ascending) {
         (Some(from), true) => query.filter(
             filings::created_at
-                .gt(from.at)
-                .or(filings::created_at.eq(from.at).and(filings::id.gt(FilingId(from.id)))),
+                .ge(from.at)
+                .and(filings::created_at.gt(from.at).or(filings::id.gt(FilingId(from.id)))),
         ),
         (Some(from), false) => query.filter(
             filings::created_at
-                .lt(from.at)
-                .or(filings::created_at.eq(from.at).and(filings::id.lt(FilingId(from.id)))),
+                .le(from.at)
+                .and(filings::created_at.lt(from.at).or(filings::id.lt(FilingId(from.id)))),
         ),
         (None, _) => query,
     };
@@ -276,9 +276,11 @@ pub async fn list_filing_events(
             }
             if let Some(from) = from {
                 query = query.filter(
-                    filing_events::at.gt(from.at).or(filing_events::at
-                        .eq(from.at)
-                        .and(filing_events::id.gt(crate::kernel::ids::EventId(from.id)))),
+                    filing_events::at.ge(from.at).and(
+                        filing_events::at
+                            .gt(from.at)
+                            .or(filing_events::id.gt(crate::kernel::ids::EventId(from.id))),
+                    ),
                 );
             }
             let rows: Vec<EventRow> = query

@@ -281,13 +281,13 @@ fn select(
     query = match (from, is_descending) {
         (Some(from), false) => query.filter(
             review_tasks::due_at
-                .gt(from.at)
-                .or(review_tasks::due_at.eq(from.at).and(review_tasks::id.gt(ReviewId(from.id)))),
+                .ge(from.at)
+                .and(review_tasks::due_at.gt(from.at).or(review_tasks::id.gt(ReviewId(from.id)))),
         ),
         (Some(from), true) => query.filter(
             review_tasks::due_at
-                .lt(from.at)
-                .or(review_tasks::due_at.eq(from.at).and(review_tasks::id.lt(ReviewId(from.id)))),
+                .le(from.at)
+                .and(review_tasks::due_at.lt(from.at).or(review_tasks::id.lt(ReviewId(from.id)))),
         ),
         (None, _) => query,
     };

@@ -117,7 +117,9 @@ fn select(
     };
     if let Some(Position { at, id }) = after {
         let next = partner_events::published_at.eq(at).and(partner_events::event_id.gt(EventId(id)));
-        list = list.filter(partner_events::published_at.gt(at).or(next));
+        list = list
+            .filter(partner_events::published_at.ge(at))
+            .filter(partner_events::published_at.gt(at).or(next));
     }
     let order = (partner_events::published_at, partner_events::event_id);
     Ok(list.order(order).limit(query.limit.rows_to_read()).load(conn)?)

@@ -355,7 +355,12 @@ fn exists_already(
     reference: Option<String>,
 ) -> QueryResult<ApiError> {
     if let Some(live) = around::live_filing_of(conn, subject)? {
-        return Ok(ApiError::new(&codes::LIVE_FILING_EXISTS).with(&members::EXISTING_ID, live));
+        let refusal = ApiError::new(&codes::LIVE_FILING_EXISTS);
+        let of: (AccountId, Option<PartnerId>) =
+            filings::table.find(live).select((filings::account_id, filings::partner_id)).first(conn)?;
+        // It may be one that another partner began before the account changed hands.
+        let is_theirs = caller.owns(of.0, of.1);
+        return Ok(if is_theirs { refusal.with(&members::EXISTING_ID, live) } else { refusal });
     }
     let mut same = filings::table
         .filter(filings::external_reference.eq(reference))

@@ -829,6 +829,8 @@ diesel::table! {
         content_id -> Uuid,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        name -> Nullable<Text>,
+        domain_names -> Array<Nullable<Text>>,
     }
 }
 

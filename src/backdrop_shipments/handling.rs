@@ -26,6 +26,7 @@ use crate::kernel::ids::{ShipmentId, UserId};
 use crate::kernel::json::{self, CommaList, Json, Path, Query};
 use crate::kernel::page::Limit;
 use crate::kernel::reply::Reply;
+use crate::kernel::search;
 
 /// How far a carrier's clock may be ahead of ours.
 fn clock_difference() -> Duration {
@@ -158,7 +159,7 @@ pub async fn list_backdrop_shipments(
         province_codes: query.province_code.map(|list| list.0),
         requested_after: query.requested_after,
         requested_before: query.requested_before,
-        q: query.q.map(|q| q.trim().to_owned()).filter(|q| !q.is_empty()),
+        q: query.q.as_deref().and_then(search::typed).map(str::to_owned),
     };
     api::page_of(&app, &caller, filter, query.limit, query.cursor).await
 }

@@ -10,6 +10,7 @@ use crate::filings::{self, Filing};
 use crate::kernel::ids::{AccountId, FilingId, ShipmentId, UserId};
 use crate::kernel::page::{Limit, Position};
 use crate::kernel::pii::{Address, PersonName, Phone, Sensitive};
+use crate::kernel::search;
 use crate::schema::{backdrop_shipments as shipments, filings as filings_table, tracking_events};
 
 /// `raw_code` of the event that staff write when a parcel came back by the provider's fault: the next one is free.
@@ -184,12 +185,18 @@ pub fn list(
         query = query.filter(shipments::requested_at.lt(at));
     }
     if let Some(q) = &filter.q {
-        let prefix = format!("{}%", q.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        query = query.filter(
-            filings_table::order_no
-                .like(prefix)
-                .or(shipments::tracking_number.is_not_distinct_from(q.clone())),
-        );
+        // Each from its own index: no index serves an "or" over two tables.
+        let (ordered, of_filing, sent) =
+            diesel::alias!(filings_table as ordered, shipments as of_filing, shipments as sent);
+        let is_its = ordered.field(filings_table::id).eq(of_filing.field(shipments::filing_id));
+        let by_order = of_filing
+            .inner_join(ordered.on(is_its))
+            .filter(ordered.field(filings_table::order_no).like(search::beginning(q)))
+            .select(of_filing.field(shipments::id));
+        let by_parcel = sent
+            .filter(sent.field(shipments::tracking_number).eq(q.clone()))
+            .select(sent.field(shipments::id));
+        query = query.filter(shipments::id.eq_any(by_order.union_all(by_parcel)));
     }
     if let Some(Position { at, id }) = after {
         let later = shipments::requested_at.eq(at).and(shipments::id.gt(ShipmentId(id)));

@@ -24,6 +24,7 @@ use crate::kernel::ids::{FilingId, SubmissionId};
 use crate::kernel::json::{self, CommaList, Json, Path, Query};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
+use crate::kernel::search;
 
 /// How long the address of a package can be used.
 const DOWNLOAD_LIFETIME: Duration = Duration::from_secs(300);
@@ -106,7 +107,7 @@ pub async fn list_bureau_submissions(
         bureau_codes: query.bureau_code.map(|list| list.0),
         filing_id: query.filing_id,
         overdue: query.overdue,
-        q: query.q.map(|q| q.trim().to_owned()).filter(|q| !q.is_empty()),
+        q: query.q.as_deref().and_then(search::typed).map(str::to_owned),
     };
     let binding = format!("bureau-submissions {filter:?}");
     let after = page::decode(query.cursor.as_deref(), &binding)?;

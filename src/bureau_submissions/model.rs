@@ -12,6 +12,7 @@ use crate::kernel::ids::{FilingId, RevisionId, SubmissionId, UserId};
 use crate::kernel::jobs::{self, NewJob};
 use crate::kernel::page::{Limit, Position};
 use crate::kernel::pii::{Phone, Sensitive};
+use crate::kernel::search;
 use crate::schema::{
     bureau_events, bureau_submissions as submissions, bureaus, filing_revisions, filings as filings_table,
     sms_verifications, subjects, website_contents, websites,
@@ -351,8 +352,7 @@ pub fn list(
         query = if overdue { query.filter(is_overdue) } else { query.filter(diesel::dsl::not(is_overdue)) };
     }
     if let Some(q) = &filter.q {
-        let prefix = format!("{}%", q.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
-        query = query.filter(filings_table::order_no.like(prefix));
+        query = query.filter(filings_table::order_no.like(search::beginning(q)));
     }
     if let Some(Position { at, id }) = after {
         let later = submissions::queued_at.eq(at).and(submissions::id.gt(SubmissionId(id)));

@@ -10,6 +10,7 @@ use super::data::{
     RejectionReason,
 };
 use crate::kernel::ids::{TermsId, UserId};
+use crate::kernel::search;
 use crate::kernel::working_days::Calendar;
 use crate::photo_verifications::precheck::BackdropProfile;
 use crate::schema::{catalogue_rows, terms};
@@ -89,7 +90,7 @@ pub(super) fn rows<T: DeserializeOwned>(
 ) -> QueryResult<Vec<Row<T>>> {
     let rows: Vec<Columns> = catalogue_rows::table
         .filter(catalogue_rows::catalogue.eq(catalogue))
-        .filter(catalogue_rows::key.like(format!("{}%", escape_like(prefix))))
+        .filter(catalogue_rows::key.like(search::beginning(prefix)))
         .filter(catalogue_rows::effective_from.le(on))
         .distinct_on(catalogue_rows::key)
         .order_by((catalogue_rows::key, catalogue_rows::effective_from.desc()))
@@ -168,11 +169,6 @@ pub(super) fn put<T: Serialize>(
         ))
         .execute(conn)
         .map(drop)
-}
-
-/// Keeps `%` and `_` of a search text from being wildcards.
-pub fn escape_like(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
 }
 
 fn data<T>(rows: Vec<Row<T>>) -> Vec<T> {

@@ -18,5 +18,6 @@ pub mod pii;
 pub mod rate_limit;
 pub mod reply;
 pub mod request_id;
+pub mod search;
 pub mod text_enum;
 pub mod working_days;

@@ -5,7 +5,7 @@ use actix_web::{get, web};
 use chrono::{DateTime, Utc};
 use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{Bool, Nullable, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -15,13 +15,13 @@ use super::subject::Subject;
 use super::view::{self, Scope, Website, WebsiteSummary};
 use crate::app::App;
 use crate::auth::{Allowed, Caller, op};
-use crate::catalogue::model::escape_like;
 use crate::error::{ApiError, ApiResult};
 use crate::kernel::etag::{content_version, etag};
 use crate::kernel::ids::{AccountId, FilingId, SubjectId, WebsiteId};
 use crate::kernel::json::{Path, Query};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
+use crate::kernel::search;
 use crate::schema::{accounts, subjects, website_contents, website_versions, websites};
 
 /// Adds this feature's routes.
@@ -152,10 +152,6 @@ fn binding(list: &str, caller: &Caller, filter: &impl std::fmt::Debug) -> String
     format!("{list} {:?} {filter:?}", Scope::of(caller))
 }
 
-fn prefix(q: &str) -> String {
-    format!("{}%", escape_like(q.trim()))
-}
-
 /// List subjects
 ///
 /// Owners: their own. Staff: all, personal data masked. The newest first.
@@ -188,7 +184,7 @@ pub async fn list_subjects(
             if let Some(id) = account_id {
                 list = list.filter(subjects::account_id.eq(id));
             }
-            if let Some(q) = q.as_deref().map(prefix) {
+            if let Some(q) = q.as_deref().and_then(search::typed).map(search::beginning) {
                 list = list.filter(subjects::icp_number.like(q.clone()).or(subjects::name.like(q)));
             }
             if let Some(Position { at, id }) = after {
@@ -267,17 +263,13 @@ pub async fn list_websites(
             if let Some(id) = account_id {
                 list = list.filter(websites::account_id.eq(id));
             }
-            if let Some(q) = q.as_deref().map(prefix) {
-                let has_domain = sql::<Bool>(
-                    "EXISTS (SELECT 1 FROM jsonb_array_elements(website_contents.domains) AS d
-                             WHERE d ->> 'name' LIKE ",
-                )
-                .bind::<Text, _>(q.to_lowercase())
-                .sql(" OR d ->> 'unicode_name' LIKE ")
-                .bind::<Text, _>(q.to_lowercase())
-                .sql(")");
-                let named = websites::icp_number.like(q.clone());
-                list = list.filter(named.or(website_contents::name.like(q).assume_not_null()).or(has_domain));
+            if let Some(q) = q.as_deref().and_then(search::typed) {
+                let (beginning, word) = (search::beginning(q), search::word_beginning(q));
+                let has_domain = sql::<Bool>("array_to_tsvector(websites.domain_names) @@ ")
+                    .bind::<Nullable<Text>, _>(word)
+                    .sql("::tsquery");
+                let named = websites::icp_number.like(beginning.clone());
+                list = list.filter(named.or(websites::name.like(beginning).assume_not_null()).or(has_domain));
             }
             if let Some(Position { at, id }) = after {
                 list = list.filter(

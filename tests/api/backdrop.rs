@@ -286,6 +286,10 @@ fn the_queue_is_filtered_and_paged() {
     let order_no = first.text("/items/1/order_no");
     let found = app.logistics().get(&format!("/v1/backdrop-shipments?q={order_no}")).expect_status(200);
     assert_eq!(found.at("/items").as_array().unwrap().len(), 1);
+    shipped(&app, &paths[0]);
+    let found = app.logistics().get("/v1/backdrop-shipments?q=SF1234567890123").expect_status(200);
+    assert!(paths[0].ends_with(&found.text("/items/0/id")));
+    assert_eq!(found.at("/items").as_array().unwrap().len(), 1);
     app.applicant().get("/v1/backdrop-shipments").expect_problem(403, "forbidden");
 }
 

@@ -324,8 +324,15 @@ fn a_list_is_paged_by_a_cursor_that_belongs_to_its_filter() {
     support.get("/v1/filings?nonsense=1").expect_problem(400, "invalid_parameter");
     support.get("/v1/filings?limit=0").expect_problem(400, "invalid_parameter");
     support.get("/v1/filings/nonsense").expect_problem(400, "invalid_parameter");
-    let found = support.get("/v1/filings?q=yunshang").expect_status(200);
+    let found = support.get("/v1/filings?q=Yunshang").expect_status(200);
     assert_eq!(found.at("/items").as_array().unwrap().len(), 1);
+    for q in ["%25", "%27", "%5C", "yunshang%3A*"] {
+        assert_eq!(
+            support.get(&format!("/v1/filings?q={q}")).expect_status(200).at("/items"),
+            json!([]),
+            "{q}"
+        );
+    }
     app.run_jobs();
 }
 

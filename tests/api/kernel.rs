@@ -13,6 +13,16 @@ fn an_unknown_address_is_a_problem_in_the_language_asked_for() {
 }
 
 #[test]
+fn letters_may_be_written_as_numbers_in_an_address() {
+    let app = TestApp::spawn();
+    app.anonymous().get("/%6Civez").expect_status(200);
+    app.applicant().get("/v1/web%73ites/0193a000-0000-7000-8000-00000001400%31").expect_status(200);
+    app.applicant()
+        .get("/v1/websites%2F0193a000-0000-7000-8000-000000014001")
+        .expect_problem(404, "route_not_found");
+}
+
+#[test]
 fn a_wrong_method_names_the_right_ones() {
     let app = TestApp::spawn();
     let reply = app.anonymous().delete("/version").expect_problem(405, "method_not_allowed");

@@ -4,6 +4,7 @@ use beian::kernel::ids::{ContentId, FilingId, WebsiteId};
 use beian::websites;
 use chrono::Duration;
 use diesel::{QueryDsl, RunQueryDsl, sql_types};
+use serde_json::json;
 
 use crate::support::TestApp;
 
@@ -147,8 +148,14 @@ fn the_list_is_walked_by_cursor_and_searched_by_prefix() {
         assert_eq!(found.at("/items").as_array().unwrap().len(), 1, "{q}");
         found.expect("/items/0/id", WEBSITE);
     }
-    // A wildcard is an ordinary character.
-    assert_eq!(admin.get("/v1/websites?q=%25").expect_status(200).at("/items"), serde_json::json!([]));
+    // Signs with a meaning in a pattern or a search are ordinary characters.
+    for q in ["%25", "_", "%27", "%5C", "yunshang%20%7C%20x", "yunshang%3A*"] {
+        assert_eq!(
+            admin.get(&format!("/v1/websites?q={q}")).expect_status(200).at("/items"),
+            json!([]),
+            "{q}"
+        );
+    }
     admin.get("/v1/websites?nonsense=1").expect_problem(400, "invalid_parameter");
     admin.get("/v1/websites?limit=101").expect_problem(400, "invalid_parameter");
     let subjects = admin.get("/v1/subjects?limit=100").expect_status(200);
@@ -163,6 +170,8 @@ fn an_approved_filing_becomes_the_next_version_once() {
     let mut conn = app.conn();
     let (row, mut content) = websites::filed(&mut conn, id).unwrap();
     content.name = Some("云上花店新版".to_owned());
+    content.domains.0[0].name = "xinban.example.com".to_owned();
+    content.domains.0[0].unicode_name = Some("新版.example.com".to_owned());
     let new = ContentId::new();
     websites::model::insert(&mut conn, new.0, &content).unwrap();
     app.advance(Duration::hours(1));
@@ -171,6 +180,12 @@ fn an_approved_filing_becomes_the_next_version_once() {
     assert!(!apply(row.filed_version + 7), "a base that is not in force changes nothing");
     assert!(apply(row.filed_version));
     assert!(!apply(row.filed_version), "the same base a second time");
+    // The search looks at what is in force.
+    for (q, found) in [("云上花店新", 1), ("XINBAN", 1), ("新版.ex", 1), ("yunshang", 0)] {
+        let q: String = form_urlencoded::byte_serialize(q.as_bytes()).collect();
+        let page = app.admin().get(&format!("/v1/websites?q={q}")).expect_status(200);
+        assert_eq!(page.at("/items").as_array().unwrap().len(), found, "{q}");
+    }
     let versions = app.applicant().get(&format!("/v1/websites/{WEBSITE}/versions")).expect_status(200);
     versions
         .expect("/items/0/version_no", 2)

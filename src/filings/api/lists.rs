@@ -3,13 +3,12 @@
 use actix_web::{get, web};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Bool, Text};
+use diesel::sql_types::{Bool, Nullable, Text};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
 use crate::auth::{Allowed, Caller, Role, op};
-use crate::catalogue::model::escape_like;
 use crate::error::ApiResult;
 use crate::filings::access;
 use crate::filings::body::{EventRow, FilingEvent, FilingSummary};
@@ -19,6 +18,7 @@ use crate::kernel::ids::{AccountId, FilingId, WebsiteId};
 use crate::kernel::json::{CommaList, Path, Query};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
+use crate::kernel::search;
 use crate::schema::{bureau_submissions, filing_events, filings};
 
 crate::text_enum! {
@@ -200,13 +200,11 @@ fn select(
         Some(false) => query.filter(filings::due_at.is_null().or(filings::due_at.ge(now))),
         None => query,
     };
-    if let Some(q) = &filter.q {
-        let prefix = format!("{}%", escape_like(q));
-        let domain = diesel::dsl::sql::<Bool>(
-            "EXISTS (SELECT 1 FROM unnest(domain_names) AS domain WHERE domain LIKE ",
-        )
-        .bind::<Text, _>(prefix.to_lowercase())
-        .sql(")");
+    if let Some(q) = filter.q.as_deref().and_then(search::typed) {
+        let prefix = search::beginning(q);
+        let domain = diesel::dsl::sql::<Bool>("array_to_tsvector(array_remove(domain_names, '')) @@ ")
+            .bind::<Nullable<Text>, _>(search::word_beginning(q))
+            .sql("::tsquery");
         query = query.filter(
             filings::order_no
                 .like(prefix.clone())

@@ -9,13 +9,13 @@ use utoipa::{IntoParams, ToSchema};
 use super::shown;
 use crate::app::App;
 use crate::auth::{Allowed, Caller, op};
-use crate::catalogue::model::escape_like;
 use crate::catalogue::{Shown, data};
 use crate::error::{ApiError, ApiResult};
 use crate::kernel::ids::{FilingId, ReviewId, UserId};
 use crate::kernel::json::{CommaList, Path, Query, invalid_parameter};
 use crate::kernel::page::{self, Limit, Page, Position};
 use crate::kernel::reply::Reply;
+use crate::kernel::search;
 use crate::reviews::body::{self, ReviewCheck, ReviewDraft, StaffMember};
 use crate::reviews::model::{self, Task};
 use crate::reviews::{ReviewState, Stage};
@@ -270,8 +270,8 @@ fn select(
     if let Some(before) = filter.due_before {
         query = query.filter(review_tasks::due_at.lt(before));
     }
-    if let Some(q) = &filter.q {
-        let prefix = format!("{}%", escape_like(q));
+    if let Some(q) = filter.q.as_deref().and_then(search::typed) {
+        let prefix = search::beginning(q);
         query = query.filter(
             review_tasks::order_no
                 .like(prefix.clone())

@@ -21,7 +21,10 @@ pub struct Reply {
 
 impl Reply {
     fn with_body(status: u16, body: &impl Serialize) -> ApiResult<Self> {
-        let body = serde_json::to_string(body).map_err(ApiError::internal)?;
+        // Most bodies have some kilobytes: without room for them they would be copied each time they double.
+        let mut text = Vec::with_capacity(4096);
+        serde_json::to_writer(&mut text, body).map_err(ApiError::internal)?;
+        let body = String::from_utf8(text).map_err(ApiError::internal)?;
         Ok(Self { status, body: Some(body), ..Self::no_content() })
     }
 

@@ -376,6 +376,9 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
     drop(document);
     let limit = web::Data::new(RateLimit::new(app.config.http.rate_limit_per_second));
     let shutdown = app.config.http.shutdown_timeout;
+    // One for each connection, and a few for passwords and pictures. Work goes to them in turn: with a hundred, which a burst would
+    // leave behind, each has its own freed memory and finds nothing of its last turn in the processor's caches.
+    let blocking = app.config.database.pool_size as usize + 4;
     let data = web::Data::new(app);
     let server = HttpServer::new(move || {
         ActixApp::new()
@@ -404,6 +407,7 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
             .wrap(middleware::from_fn(envelope::wrap))
     })
     .workers(threads)
+    .worker_max_blocking_threads(blocking)
     // Otherwise the second packet of a reply waits until the client has confirmed the first, and clients take 40 ms for that.
     .tcp_nodelay(true)
     .client_request_timeout(Duration::from_secs(10))

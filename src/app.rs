@@ -206,7 +206,7 @@ pub fn serve(config: Config) -> anyhow::Result<()> {
         println!("{}", demo::welcome(&public_url));
     }
     tracing::info!(%address, version = openapi::VERSION, "serving");
-    // The other half is for the threads of the database work: an event loop for each processor made a filing a tenth dearer
+    // The other half is for the threads of the database work: with an event loop for each processor a list took a tenth more of it
     // (docs/performance.md), since whoever has something to do takes the processor from another.
     let threads = std::thread::available_parallelism().map_or(1, usize::from).div_ceil(2);
     let outcome = supervisor::serve_until_stopped(

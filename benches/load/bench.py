@@ -471,7 +471,7 @@ def operations(server, applicants, regulars, spare):
         Operation("declare an attachment", attach, 201, step_of("attach"), numbers=drafted(4000)),
         Operation("submit", submit, 200, step_of("submit"), again=False, numbers=drafted(2000)),
         Operation("claim, then approve", approve, 200, step_of("approve"), again=False, numbers=drafted(2000), requests=2),
-        Operation("log in", lambda turn: login, 200, login_script, numbers=lambda turn: (1 + turn * (applicants // 4), applicants // 4)),
+        Operation("log in", lambda turn: login, 200, login_script, numbers=lambda turn: (1 + turn * (applicants // 4), min(applicants // 4, 4000))),
     ]
 
 

@@ -376,8 +376,9 @@ pub fn http_server(app: App, listener: TcpListener, threads: usize) -> std::io::
     drop(document);
     let limit = web::Data::new(RateLimit::new(app.config.http.rate_limit_per_second));
     let shutdown = app.config.http.shutdown_timeout;
-    // One for each connection, and a few for passwords and pictures. Work goes to them in turn: with a hundred, which a burst would
-    // leave behind, each has its own freed memory and finds nothing of its last turn in the processor's caches.
+    // One for each connection, two for passwords, one for a photo on trial (both count their turns), one for checksums of files. What may
+    // wait long, such as names of receivers, belongs to the jobs, which have threads of their own. Work goes to all in turn: the
+    // dozens that a burst leaves behind keep freed memory each, and find nothing of their last turn in the processor's caches.
     let blocking = app.config.database.pool_size as usize + 4;
     let data = web::Data::new(app);
     let server = HttpServer::new(move || {
